@@ -1,0 +1,232 @@
+"""Checks of a study that a schema cannot make: whether its parts fit together.
+
+Every function returns nothing, or raises `weiss.errors.UserError` with file, line, key, and how to mend it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from weiss.errors import UserError
+from weiss.learn.networks.names import NAMES as NETWORKS
+from weiss.limits import SETTINGS_FAULT
+from weiss.schema import models, number_fault, suggest
+from weiss.spaces import MOST_POINTS, Condition
+from weiss.yamlfile import Document, Key
+
+RESERVED_NAMES = ("points",)
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Write ascending whole numbers shortly: ``1-4, 7``."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][1] + 1:
+            runs[-1][1] = seed
+        else:
+            runs.append([seed, seed])
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def check_name(document: Document, name: str) -> None:
+    """The study's folder must not be one that all studies share."""
+    if name in RESERVED_NAMES:
+        raise UserError(f"{name!r} is the folder that all studies share", document.where("name"), "choose another name")
+
+
+def check_parameters(
+    document: Document, key: Key, model: str, conditions: Sequence[tuple[Condition, str]], inner: dict | None
+) -> None:
+    """Conditions must give the model's parameters, within its limits; inner values and the inner region go together."""
+    schema = models()[model]["$defs"]["parameters"]
+    known, required = schema["properties"], schema["required"]
+    inner_names = [name for name, part in known.items() if "x-inner-of" in part]
+    names, first = list(conditions[0][0]), conditions[0][1]
+    for name in names:
+        if name not in known:
+            raise UserError(f"the model {model} has no parameter {name!r}", first, suggest(name, known))
+        if name in inner_names and inner is None:
+            group = key[:-1]
+            raise UserError(
+                f"{name} needs an inner region",
+                first,
+                f"add {document_key(group)}.inner: {{margin: …}} or remove {name}",
+            )
+    for name in required:
+        if name not in names:
+            raise UserError(f"the parameter {name} of the model {model} is missing", first)
+    if inner is not None and not set(names) & set(inner_names):
+        raise UserError(
+            f"an inner region needs a value that differs there ({' or '.join(inner_names)})",
+            document.where(*key[:-1], "inner"),
+            "add one to the space or remove inner",
+        )
+    for condition, where in conditions:
+        for name, value in condition.items():
+            fault = number_fault(value, known[name])
+            if fault:
+                raise UserError(f"{name}: {fault}", where)
+
+
+def document_key(key: Key) -> str:
+    """Dotted spelling of a key path."""
+    return ".".join(map(str, key))
+
+
+def check_inner(document: Document, key: Key, grid: Sequence[int], inner: dict | None) -> None:
+    """The inner region must not be empty."""
+    if inner is not None and 2 * inner["margin"] >= min(grid):
+        raise UserError(
+            f"a margin of {inner['margin']} leaves no inner region on a {grid[0]} × {grid[1]} film",
+            document.where(*key, "inner", "margin"),
+            f"expected less than {min(grid) / 2:g}",
+        )
+
+
+def check_settings(
+    document: Document, key: Key, model: str, settings: dict[str, Any], conditions: Sequence[tuple[Condition, str]]
+) -> None:
+    """Settings of a model must suit its conditions."""
+    settings_fault = SETTINGS_FAULT.get(model)
+    for condition, _ in conditions if settings_fault else ():
+        fault = settings_fault(settings, condition)
+        if fault:
+            name, what, fix = fault
+            raise UserError(what, document.where(*key, model, name), fix)
+
+
+def check_size(document: Document, key: Key, conditions: int, seeds: int) -> None:
+    """A group must be small enough to plan."""
+    if conditions * seeds > MOST_POINTS:
+        raise UserError(
+            f"{conditions} conditions × {seeds} seeds are more than {MOST_POINTS} films", document.where(*key)
+        )
+
+
+def check_shard(document: Document, key: Key, by: Sequence[str], parameters: Sequence[str]) -> None:
+    """Shards go by parameters that the group has."""
+    for index, name in enumerate(by):
+        if name not in parameters:
+            raise UserError(
+                f"{name!r} is not a parameter of this group",
+                document.where(*key, "shard", "by", index),
+                suggest(name, parameters),
+            )
+
+
+def check_learn(document: Document, learn: dict[str, Any], groups: dict[str, Any], seeds: dict[str, list[int]]) -> None:
+    """What is learned must be there to learn from, and no seed may serve twice.
+
+    Parameters
+    ----------
+    document : Document
+    learn : dict
+        The section ``learn`` with its defaults.
+    groups : dict of str to weiss.study.Group
+    seeds : dict of str to list of int
+        Expanded ``learn.seeds``.
+    """
+    where = document.where
+    if learn["data"] not in groups:
+        raise UserError(
+            f"no group of films named {learn['data']!r}", where("learn", "data"), suggest(learn["data"], groups)
+        )
+    group = groups[learn["data"]]
+    if group.inner_margin is not None:
+        raise UserError(
+            f"the films of {group.name} are nonuniform: a crop of them has no one value to learn",
+            where("learn", "data"),
+            "name a group without inner",
+        )
+    for index, target in enumerate(learn["targets"]):
+        if target not in group.parameters:
+            raise UserError(
+                f"{target!r} is not a parameter of films.{group.name}",
+                where("learn", "targets", index),
+                suggest(target, group.parameters),
+            )
+    if learn["window"] > min(group.grid):
+        raise UserError(
+            f"a window of {learn['window']} is larger than the {group.grid[0]} × {group.grid[1]} films of {group.name}",
+            where("learn", "window"),
+        )
+    _check_learn_seeds(document, group, seeds)
+    for index, count in enumerate(learn["n_data"]):
+        if count > len(seeds["train"]):
+            raise UserError(
+                f"asks for {count} training seeds, the pool learn.seeds.train has {len(seeds['train'])}",
+                where("learn", "n_data", index),
+            )
+    for name in learn["networks"]:
+        if name not in NETWORKS:
+            raise UserError(f"no network named {name!r}", where("learn", "networks", name), suggest(name, NETWORKS))
+
+
+def _check_learn_seeds(document: Document, group: Any, seeds: dict[str, list[int]]) -> None:
+    existing = sorted({point.seed for point in group.points})
+    for role, numbers in seeds.items():
+        missing = sorted(set(numbers) - set(existing))
+        if missing:
+            raise UserError(
+                f"films.{group.name} has no seed {seeds_text(missing)}, it has {seeds_text(existing)}",
+                document.where("learn", "seeds", role),
+            )
+    roles = list(seeds)
+    for index, role in enumerate(roles):
+        for other in roles[:index]:
+            shared = sorted(set(seeds[role]) & set(seeds[other]))
+            if shared:
+                raise UserError(
+                    f"seed {seeds_text(shared)} is also in learn.seeds.{other}; a film may serve for one thing only",
+                    document.where("learn", "seeds", role),
+                )
+
+
+def check_maps(document: Document, maps: dict[str, Any], learn: dict[str, Any] | None, groups: dict[str, Any]) -> None:
+    """Maps need trainings of this study and films large enough to slide a window over."""
+    where = document.where
+    if learn is None:
+        raise UserError("maps need trained networks, and this study has no learn section", where("maps"))
+    if maps["films"] not in groups:
+        raise UserError(
+            f"no group of films named {maps['films']!r}", where("maps", "films"), suggest(maps["films"], groups)
+        )
+    group = groups[maps["films"]]
+    for target in learn["targets"]:
+        if target not in group.parameters:
+            raise UserError(f"films.{group.name} has no parameter {target!r} to compare with", where("maps", "films"))
+    if learn["window"] > min(group.grid):
+        raise UserError(
+            f"the window of {learn['window']} (learn.window) is larger than "
+            f"the {group.grid[0]} × {group.grid[1]} films of {group.name}",
+            where("maps", "films"),
+        )
+    if maps["stride"] > min(group.grid):
+        raise UserError(
+            f"a stride of {maps['stride']} is larger than the {group.grid[0]} × {group.grid[1]} films of {group.name}",
+            where("maps", "stride"),
+        )
+    offered = {
+        "networks": list(learn["networks"]),
+        "n_data": learn["n_data"],
+        "repeats": list(range(1, learn["repeats"] + 1)),
+    }
+    for name, values in offered.items():
+        for index, value in enumerate(maps["trainings"][name] or ()):
+            if value not in values:
+                known = seeds_text(sorted(values)) if name != "networks" else ", ".join(values)
+                raise UserError(
+                    f"no training with {name} {value}", where("maps", "trainings", name, index), f"learn has {known}"
+                )
+
+
+def check_compute(document: Document, compute: dict[str, dict[str, Any]]) -> None:
+    """A stage that insists on a GPU must ask Slurm for one."""
+    for stage, settings in compute.items():
+        if settings["device"] == "gpu" and settings["gpus"] == 0:
+            raise UserError(
+                "device is gpu, but gpus is 0, so that Slurm would give none",
+                document.where("compute", stage),
+                "set gpus: 1 or device: cpu",
+            )

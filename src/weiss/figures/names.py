@@ -1,0 +1,234 @@
+"""What figures exist, what each says and what each needs. Light to import: the study and the workflow read this table.
+
+Adding a figure is one row here and one module of the same name in this package with
+``build(study, results) -> (Figure, DataFrame)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from weiss.study import Group, Study
+
+Needs = Literal["films", "learn", "maps"]
+
+
+@dataclass(frozen=True)
+class FigureName:
+    """One row of the table of figures.
+
+    Attributes
+    ----------
+    name : str
+        Module and file name.
+    title, caption, category : str
+        Shown in the report page and in Snakemake's own report.
+    needs : {"films", "learn", "maps"}
+        What the figure is drawn from: a gathered dataset, the trainings, or the parameter maps.
+    """
+
+    name: str
+    title: str
+    category: str
+    needs: Needs
+    caption: str
+
+
+_TABLE = (
+    FigureName(
+        "loops",
+        "Hysteresis loops",
+        "Simulated films",
+        "films",
+        "Mean magnetisation ⟨m⟩ against the applied field h for one seed, followed from the start at h = 0 until "
+        "⟨m⟩ = 0 is crossed again; the star marks that crossing, where the domain pattern is taken.",
+    ),
+    FigureName(
+        "gallery",
+        "Domain patterns over the parameter space",
+        "Simulated films",
+        "films",
+        "Binarised domain patterns (white: m ≥ 0, black: m < 0) for one seed, so that only the parameters differ "
+        "between panels. Empty places are combinations the study leaves out.",
+    ),
+    FigureName(
+        "seeds",
+        "One condition, several seeds",
+        "Simulated films",
+        "films",
+        "Domain patterns of films with the same parameters; only the seed of the initial state and of the anisotropy "
+        "noise differs.",
+    ),
+    FigureName(
+        "learning",
+        "Learning curves",
+        "Reading parameters",
+        "learn",
+        "Mean absolute error of every training by epoch, on the crops it learns from (dashed) and on the validation "
+        "films (solid); the dot marks the epoch whose weights were kept.",
+    ),
+    FigureName(
+        "errors",
+        "Test error of each network",
+        "Reading parameters",
+        "learn",
+        "Mean absolute error on test films, one value per repeat. Boxes span the quartiles, whiskers reach the "
+        "farthest value within 1.5 times the box; the dashed line is the error of always answering the median of the "
+        "training values.",
+    ),
+    FigureName(
+        "truth",
+        "Predicted against true values",
+        "Reading parameters",
+        "learn",
+        "Distribution of predictions on test films at each true value, all repeats with the largest number of training "
+        "seeds together. The line is y = x.",
+    ),
+    FigureName(
+        "maps",
+        "Pattern, map and truth",
+        "Parameter maps",
+        "maps",
+        "Each row is a film: its domain pattern, then for each parameter what the network read in a window slid over "
+        "the whole film, beside the value that was put into the simulation, with the same colour limits. The dashed "
+        "square is the border of the inner region; the bar in the pattern shows the size of the window.",
+    ),
+    FigureName(
+        "profile",
+        "Profile through the centre",
+        "Parameter maps",
+        "maps",
+        "Parameter read along the horizontal line through the centre of each film, and the value put into the "
+        "simulation. The shaded strips are half a window wide on either side of the border of the inner region: "
+        "windows centred there see both parts.",
+    ),
+    FigureName(
+        "regions",
+        "Predictions by region",
+        "Parameter maps",
+        "maps",
+        "Distribution of the values read in four regions: R1 the centre (one window wide), R2 the rest of the inner "
+        "region, R3 the ring half a window wide just outside it, R4 the rest. Whiskers span 5–95 %; the bars are the "
+        "true values.",
+    ),
+    FigureName(
+        "roc",
+        "Telling inner from outer",
+        "Parameter maps",
+        "maps",
+        "Receiver operating characteristic of a threshold on the read value, for the parameter that differs between "
+        "the inner and the outer region; the region with the larger true value is the positive class. The diagonal "
+        "is guessing.",
+    ),
+)
+
+FIGURES: dict[str, FigureName] = {row.name: row for row in _TABLE}
+
+
+def film_group(study: Study) -> Group:
+    """Return the group of films that figures of simulated films show: the one learned from, else the first uniform one.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    Group
+    """
+    for training in study.trainings.values():
+        return study.groups[training.data]
+    groups = list(study.groups.values())
+    return next((group for group in groups if group.inner_margin is None), groups[0])
+
+
+def applies(study: Study, name: str) -> bool:
+    """Say whether a study holds what a figure shows.
+
+    Parameters
+    ----------
+    study : Study
+    name : str
+        A key of `FIGURES`.
+
+    Returns
+    -------
+    bool
+        False, for example, for maps in a study that makes none.
+    """
+    needs = FIGURES[name].needs
+    if needs == "learn":
+        return bool(study.trainings)
+    if needs == "maps":
+        if not study.maps:
+            return False
+        group = _mapped_group(study)
+        if name == "roc":
+            return any(
+                point.condition.get(f"{key}_in", value) != value
+                for point in group.points
+                for key, value in point.condition.items()
+            )
+        return name in ("maps", "profile") or group.inner_margin is not None
+    points = film_group(study).points
+    conditions = {tuple(sorted(point.condition.items())) for point in points}
+    if name == "gallery":
+        return len(conditions) > 1
+    if name == "seeds":
+        return len(points) > len(conditions)
+    return True
+
+
+def _mapped_group(study: Study) -> Group:
+    return study.groups[next(iter(study.maps.values())).films]
+
+
+def applicable(study: Study) -> tuple[str, ...]:
+    """Names of all figures that apply to a study, in the order of the report."""
+    return tuple(name for name in FIGURES if applies(study, name))
+
+
+def inputs(study: Study, name: str, results: Path) -> list[Path]:
+    """Files a figure is drawn from.
+
+    Parameters
+    ----------
+    study : Study
+    name : str
+        A key of `FIGURES`.
+    results : Path
+        Results root.
+
+    Returns
+    -------
+    list of Path
+    """
+    from weiss import paths
+
+    needs = FIGURES[name].needs
+    if needs == "films":
+        return [paths.dataset(results, study.name, film_group(study).name)]
+    if needs == "learn":
+        parts = {"learning": ("epochs.csv", "result.json"), "errors": ("result.json",), "truth": ("predictions.csv",)}
+        return [paths.training(results, study.name, key) / part for key in study.trainings for part in parts[name]]
+    return [paths.maps(results, study.name, key) / part for key in study.maps for part in ("maps.h5", "metrics.json")]
+
+
+def sources(name: str) -> tuple[Path, ...]:
+    """Source files whose text decides what a figure looks like; their contents belong in the figure's digest.
+
+    Parameters
+    ----------
+    name : str
+        A key of `FIGURES`.
+
+    Returns
+    -------
+    tuple of Path
+        The figure's own module, the shared style and the shared reading of results. (Title and caption are not drawn.)
+    """
+    folder = Path(__file__).parent
+    return folder / f"{name}.py", folder / "style.py", folder / "read.py"

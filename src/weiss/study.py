@@ -1,0 +1,616 @@
+"""A study: one YAML file → groups of films → points → shards, and the trainings and maps that follow.
+
+Pure and light: reads the file and the tables beside it, imports no solver and no network. The Snakefile imports it.
+
+Identity
+--------
+A *point* is one film. Its id is a hash of the model, its parameters (numerics included), the seed and the model's
+version, and of nothing else. Every job has a *digest*, a hash of the very values it uses: what changes a digest makes
+that job run again, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from weiss.checks import (
+    check_compute,
+    check_inner,
+    check_learn,
+    check_maps,
+    check_name,
+    check_parameters,
+    check_settings,
+    check_shard,
+    check_size,
+    seeds_text,
+)
+from weiss.errors import UserError
+from weiss.figures import names as figure_names
+from weiss.learn.version import LEARN_VERSION
+from weiss.maps.version import MAPS_VERSION
+from weiss.models import sim_version
+from weiss.schema import fill, models, study_schema, suggest, validate
+from weiss.spaces import canonical_float, expand_seeds, expand_space
+from weiss.yamlfile import Document, read_yaml
+
+__all__ = [
+    "Group",
+    "MapJob",
+    "Point",
+    "Shard",
+    "Study",
+    "Training",
+    "canonical_json",
+    "check_digest",
+    "digest_of",
+    "load_study",
+]
+
+
+def canonical_json(obj: Any) -> str:
+    """Write plain values as JSON in the one form that digests are taken of: sorted keys, no spaces, finite numbers."""
+    return json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest_of(obj: Any) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of `canonical_json`."""
+    return hashlib.sha256(canonical_json(obj).encode()).hexdigest()[:16]
+
+
+def check_digest(expected: str | None, actual: str, what: str) -> None:
+    """Stop a job that was planned from another version of the study file.
+
+    Parameters
+    ----------
+    expected : str or None
+        The digest the job was planned with; None skips the check (a job started by hand).
+    actual : str
+        The digest as the file stands now.
+    what : str
+        Name of the job, for the message.
+
+    Raises
+    ------
+    weiss.errors.UserError
+        If they differ.
+    """
+    if expected is not None and expected != actual:
+        raise UserError(
+            f"the study changed since this job was planned (digest {expected} is now {actual})",
+            what,
+            "run snakemake again",
+        )
+
+
+@dataclass(frozen=True)
+class Point:
+    """One film.
+
+    Attributes
+    ----------
+    id : str
+        16 hexadecimal digits; hash of model, params, seed and the model's version.
+    model : str
+        Package that simulates it: ``tdgl``.
+    params : dict
+        Everything the solver uses: the condition, ``ny``, ``nx``, ``inner_margin`` (nonuniform films only) and every
+        setting of the model.
+    seed : int
+        Draws the initial state and the anisotropy noise.
+    group : str
+        Group of films it belongs to.
+    condition : dict of str to float
+        The group's parameters: J, D, …
+    """
+
+    id: str
+    model: str
+    params: dict[str, float | int | str]
+    seed: int
+    group: str
+    condition: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Films simulated together as one job.
+
+    Attributes
+    ----------
+    id : str
+        ``<group>-<10 hexadecimal digits>``; depends on which values and seeds it covers, not on how many there are yet.
+    group : str
+    points : tuple of Point
+        Ordered by parameters, then seed.
+    digest : str
+        Hash of the ids of the points.
+    label : str
+        For people: ``uniform J=2.0 seeds 1-4``.
+    """
+
+    id: str
+    group: str
+    points: tuple[Point, ...]
+    digest: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Films of one grid and one model that are gathered into one dataset.
+
+    Attributes
+    ----------
+    name, model : str
+    grid : (int, int)
+        Cells along y and x.
+    inner_margin : int or None
+        Distance in cells of the inner region from the edges; None for uniform films.
+    parameters : tuple of str
+        Names of the parameters of a condition, in the model's order.
+    points : tuple of Point
+        Ordered by parameters, then seed.
+    shards : tuple of Shard
+    digest : str
+        Hash of what the dataset holds: the points, their group and the study's title.
+    """
+
+    name: str
+    model: str
+    grid: tuple[int, int]
+    inner_margin: int | None
+    parameters: tuple[str, ...]
+    points: tuple[Point, ...] = field(repr=False)
+    shards: tuple[Shard, ...] = field(repr=False)
+    digest: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network trained once.
+
+    Attributes
+    ----------
+    id : str
+        ``<network>-n<n_data>-r<repeat>``.
+    network : str
+    n_data : int
+        How many seeds are trained on.
+    repeat : int
+        From 1.
+    seed : int
+        Seed of initial weights, order and crops.
+    data : str
+        Group of films.
+    targets : tuple of str
+        Parameters predicted, in this order.
+    window : int
+        Side of the crop in cells.
+    recipe : dict
+        Complete recipe of this network; ``weights`` is None or an absolute path.
+    train_seeds, validate_seeds, test_seeds : tuple of int
+    points : dict of str to tuple of str
+        Point ids for ``train``, ``validate`` and ``test``.
+    digest : str
+    """
+
+    id: str
+    network: str
+    n_data: int
+    repeat: int
+    seed: int
+    data: str
+    targets: tuple[str, ...]
+    window: int
+    recipe: dict[str, Any]
+    train_seeds: tuple[int, ...]
+    validate_seeds: tuple[int, ...]
+    test_seeds: tuple[int, ...]
+    points: dict[str, tuple[str, ...]] = field(repr=False)
+    digest: str
+
+
+@dataclass(frozen=True)
+class MapJob:
+    """Maps of all films of a group by one training.
+
+    Attributes
+    ----------
+    id : str
+        That of the training.
+    training : Training
+    films : str
+        Group of films.
+    points : tuple of str
+        Ids of the films mapped.
+    stride : int
+        Cells between two windows.
+    batch : int
+        Windows at once; not part of the digest.
+    digest : str
+    """
+
+    id: str
+    training: Training
+    films: str
+    points: tuple[str, ...] = field(repr=False)
+    stride: int
+    batch: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything one study file describes.
+
+    Attributes
+    ----------
+    name, title : str
+    path : Path
+        The study file, as given.
+    config : dict
+        The file with every default filled in.
+    groups, trainings, maps : dict
+        By name or id.
+    figures : tuple of str
+        Names of the figures to draw, in the order of the report.
+    compute : dict
+        How each stage runs: ``compute["simulate"]["device"]`` and so on.
+    digest : str
+        Hash of the whole config but ``compute``.
+    """
+
+    name: str
+    title: str
+    path: Path
+    config: dict[str, Any] = field(repr=False)
+    groups: dict[str, Group]
+    trainings: dict[str, Training] = field(repr=False)
+    maps: dict[str, MapJob] = field(repr=False)
+    figures: tuple[str, ...]
+    compute: dict[str, dict[str, Any]] = field(repr=False)
+    digest: str
+
+    @cached_property
+    def shards(self) -> dict[str, Shard]:
+        """Shards of all groups by id."""
+        return {shard.id: shard for group in self.groups.values() for shard in group.shards}
+
+    @cached_property
+    def points(self) -> dict[str, Point]:
+        """Points of all groups by id."""
+        return {point.id: point for group in self.groups.values() for point in group.points}
+
+    def figure_digest(self, name: str) -> str:
+        """Digest of one figure: the text of its own source and the shared style, and the data it shows.
+
+        Parameters
+        ----------
+        name : str
+            A figure known to `weiss.figures.names`.
+        """
+        needs = figure_names.FIGURES[name].needs
+        if needs == "films":
+            data = {"films": figure_names.film_group(self).digest}
+        elif needs == "learn":
+            data = {job.id: job.digest for job in self.trainings.values()}
+        else:
+            data = {job.id: job.digest for job in self.maps.values()}
+        return digest_of({"data": data, "sources": _sources_digest(figure_names.sources(name))})
+
+    def report_digest(self) -> str:
+        """Digest of the report page: its templates and source, every figure, and the config it prints."""
+        from weiss import report
+
+        return digest_of(
+            {
+                "study": self.digest,
+                "figures": {name: self.figure_digest(name) for name in self.figures},
+                "sources": report.sources_digest(),
+            }
+        )
+
+
+def load_study(path: str | Path) -> Study:
+    """Read, validate and expand a study.
+
+    Parameters
+    ----------
+    path : str or Path
+        The study file.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    weiss.errors.UserError
+        With file, line and key, for anything in the file that is wrong.
+    """
+    document = read_yaml(Path(path))
+    validate(document)
+    schema = study_schema()
+    config = fill(document.value, schema, schema)
+    check_name(document, config["name"])
+    check_compute(document, config["compute"])
+    _check_figure_names(document, config["report"]["figures"])
+    groups = {name: _group(document, config, name) for name in config["films"]}
+    _refuse_shared_films(document, groups)
+    trainings = _trainings(document, config, groups)
+    study = Study(
+        name=config["name"],
+        title=config["title"],
+        path=document.path,
+        config=config,
+        groups=groups,
+        trainings=trainings,
+        maps=_maps(document, config, groups, trainings),
+        figures=(),
+        compute=config["compute"],
+        digest=digest_of({key: part for key, part in config.items() if key != "compute"}),
+    )
+    return dataclasses.replace(study, figures=_figures(document, config["report"]["figures"], study))
+
+
+# --- films ------------------------------------------------------------------------------------------------------------
+
+
+def _group(document: Document, config: dict[str, Any], name: str) -> Group:
+    section, key = config["films"][name], ("films", name)
+    model, grid, inner = section["model"], tuple(section["grid"]), section["inner"]
+    for other in models():
+        if other in section and other != model and other in document.value["films"][name]:
+            raise UserError(
+                f"settings of {other}, but the model is {model}", document.where(*key, other), "remove them"
+            )
+    conditions = expand_space(document, (*key, "space"), section["space"])
+    seeds = expand_seeds(document, (*key, "seeds"), section["seeds"])
+    check_size(document, key, len(conditions), len(seeds))
+    check_parameters(document, (*key, "space"), model, conditions, inner)
+    check_inner(document, key, grid, inner)
+    settings = {part: _canonical(value) for part, value in section[model].items()}
+    check_settings(document, key, model, settings, conditions)
+    known = models()[model]["$defs"]["parameters"]["properties"]
+    parameters = tuple(parameter for parameter in known if parameter in conditions[0][0])
+    by = section["shard"]["by"] or parameters
+    check_shard(document, key, by, parameters)
+
+    fixed = {**settings, "ny": grid[0], "nx": grid[1]} | ({"inner_margin": inner["margin"]} if inner else {})
+    version = sim_version(model)
+    rows = sorted(tuple(condition[parameter] for parameter in parameters) for condition, _ in conditions)
+    points = tuple(
+        _point(name, model, version, dict(zip(parameters, row, strict=True)), fixed, seed)
+        for row in rows
+        for seed in seeds
+    )
+    return Group(
+        name=name,
+        model=model,
+        grid=grid,
+        inner_margin=inner["margin"] if inner else None,
+        parameters=parameters,
+        points=points,
+        shards=_shards(name, points, by, section["shard"]["seeds"]),
+        digest=digest_of(
+            {"title": config["title"], "group": name, "parameters": parameters, "points": [p.id for p in points]}
+        ),
+    )
+
+
+def _canonical(value: Any) -> Any:
+    return canonical_float(value) if isinstance(value, float) else value
+
+
+def _point(
+    group: str, model: str, version: int, condition: dict[str, float], fixed: Mapping[str, Any], seed: int
+) -> Point:
+    params = {**condition, **fixed}
+    identity = {"model": model, "params": params, "seed": seed, "sim_version": version}
+    return Point(digest_of(identity), model, params, seed, group, condition)
+
+
+def _shards(group: str, points: Sequence[Point], by: Sequence[str], block: int) -> tuple[Shard, ...]:
+    members: dict[tuple, list[Point]] = {}
+    for point in points:
+        place = (tuple(point.condition[name] for name in by), (point.seed - 1) // block)
+        members.setdefault(place, []).append(point)
+    shards = []
+    for (values, index), chosen in sorted(members.items()):
+        where = dict(zip(by, values, strict=True))
+        identity = {"group": group, "by": where, "block": index, "seeds": block}
+        seeds = seeds_text(sorted({point.seed for point in chosen}))
+        shards.append(
+            Shard(
+                id=f"{group}-{digest_of(identity)[:10]}",
+                group=group,
+                points=tuple(chosen),
+                digest=digest_of({"group": group, "points": [point.id for point in chosen]}),
+                label=" ".join([group, *(f"{name}={value}" for name, value in where.items()), f"seeds {seeds}"]),
+            )
+        )
+    return tuple(shards)
+
+
+def _refuse_shared_films(document: Document, groups: dict[str, Group]) -> None:
+    owner: dict[str, str] = {}
+    for group in groups.values():
+        for point in group.points:
+            if owner.setdefault(point.id, group.name) != group.name:
+                values = ", ".join(f"{name} {value:g}" for name, value in point.condition.items())
+                raise UserError(
+                    f"the film {values}, seed {point.seed} is also in films.{owner[point.id]}",
+                    document.where("films", group.name),
+                    "give each film to one group",
+                )
+
+
+# --- trainings and maps -----------------------------------------------------------------------------------------------
+
+
+def _draw_seeds(study_seed: int, repeat: int, pool: Sequence[int], count: int) -> tuple[int, ...]:
+    """Draw the training seeds of one repeat: the lowest of the pool, ranked by a hash of each.
+
+    The draw is the same for every network; a smaller count draws a subset; a larger pool replaces a seed only where a
+    new one ranks below it.
+    """
+
+    def rank(seed: int) -> bytes:
+        return hashlib.sha256(f"weiss training seeds|{study_seed}|{repeat}|{seed}".encode()).digest()
+
+    return tuple(sorted(sorted(pool, key=rank)[:count]))
+
+
+def _training_seed(study_seed: int, network: str, n_data: int, repeat: int) -> int:
+    text = f"weiss training|{study_seed}|{network}|{n_data}|{repeat}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+
+def _trainings(document: Document, config: dict[str, Any], groups: dict[str, Group]) -> dict[str, Training]:
+    learn = config["learn"]
+    if learn is None:
+        return {}
+    seeds = {
+        role: expand_seeds(document, ("learn", "seeds", role), learn["seeds"][role])
+        for role in ("train", "validate", "test")
+    }
+    check_learn(document, learn, groups, seeds)
+    ids: dict[int, list[str]] = {}
+    for point in groups[learn["data"]].points:
+        ids.setdefault(point.seed, []).append(point.id)
+    trainings = {}
+    for network, overrides in learn["networks"].items():
+        recipe, recipe_identity = _recipe(document, network, learn["recipe"], overrides)
+        for n_data in sorted(learn["n_data"]):
+            for repeat in range(1, learn["repeats"] + 1):
+                drawn = _draw_seeds(config["seed"], repeat, seeds["train"], n_data)
+                roles = {"train": drawn, "validate": tuple(seeds["validate"]), "test": tuple(seeds["test"])}
+                points = {role: tuple(i for seed in roles[role] for i in ids[seed]) for role in roles}
+                seed = _training_seed(config["seed"], network, n_data, repeat)
+                identity = {
+                    "learn_version": LEARN_VERSION,
+                    "network": network,
+                    "n_data": n_data,
+                    "repeat": repeat,
+                    "seed": seed,
+                    "targets": learn["targets"],
+                    "window": learn["window"],
+                    "recipe": recipe_identity,
+                    "points": points,
+                }
+                training = Training(
+                    id=f"{network}-n{n_data}-r{repeat:02d}",
+                    network=network,
+                    n_data=n_data,
+                    repeat=repeat,
+                    seed=seed,
+                    data=learn["data"],
+                    targets=tuple(learn["targets"]),
+                    window=learn["window"],
+                    recipe=recipe,
+                    train_seeds=drawn,
+                    validate_seeds=roles["validate"],
+                    test_seeds=roles["test"],
+                    points=points,
+                    digest=digest_of(identity),
+                )
+                trainings[training.id] = training
+    return trainings
+
+
+def _recipe(
+    document: Document, network: str, common: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Recipe of a network, and the same with a weights file named by its contents rather than its place."""
+    recipe = {name: _canonical(value) for name, value in {**common, **overrides}.items()}
+    weights = recipe["weights"]
+    if weights is None:
+        return recipe, recipe
+    path = (document.path.parent / weights).resolve()
+    if not path.is_file():
+        raise UserError(
+            f"no such weights file: {path}",
+            document.where("learn", "networks", network, "weights"),
+            "expected null or a file (relative to the study file)",
+        )
+    status = path.stat()
+    contents = _file_digest(path, status.st_size, status.st_mtime_ns)
+    return {**recipe, "weights": str(path)}, {**recipe, "weights": f"sha256:{contents}"}
+
+
+def _maps(
+    document: Document, config: dict[str, Any], groups: dict[str, Group], trainings: dict[str, Training]
+) -> dict[str, MapJob]:
+    maps = config["maps"]
+    if maps is None:
+        return {}
+    check_maps(document, maps, config["learn"], groups)
+    wanted, points = maps["trainings"], tuple(point.id for point in groups[maps["films"]].points)
+    jobs = {}
+    for training in trainings.values():
+        place = {"networks": training.network, "n_data": training.n_data, "repeats": training.repeat}
+        if all(wanted[name] is None or value in wanted[name] for name, value in place.items()):
+            identity = {
+                "maps_version": MAPS_VERSION,
+                "training": training.digest,
+                "points": points,
+                "stride": maps["stride"],
+            }
+            jobs[training.id] = MapJob(
+                id=training.id,
+                training=training,
+                films=maps["films"],
+                points=points,
+                stride=maps["stride"],
+                batch=maps["batch"],
+                digest=digest_of(identity),
+            )
+    return jobs
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+def _check_figure_names(document: Document, wanted: Iterable[str] | None) -> None:
+    for index, name in enumerate(wanted or ()):
+        if name not in figure_names.FIGURES:
+            raise UserError(
+                f"no figure named {name!r}",
+                document.where("report", "figures", index),
+                suggest(name, figure_names.FIGURES),
+            )
+
+
+def _figures(document: Document, wanted: Sequence[str] | None, study: Study) -> tuple[str, ...]:
+    possible = figure_names.applicable(study)
+    for index, name in enumerate(wanted or ()):
+        if name not in possible:
+            raise UserError(
+                f"the figure {name} shows what this study does not have",
+                document.where("report", "figures", index),
+                f"possible here: {', '.join(possible)}",
+            )
+    return tuple(name for name in possible if wanted is None or name in wanted)
+
+
+@cache
+def _file_digest(path: Path, _size: int, _modified: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sources_digest(files: Sequence[Path]) -> dict[str, str]:
+    """Contents of source files by name: touching a file changes nothing, editing it does."""
+    digests = {}
+    for path in files:
+        status = path.stat()
+        digests[path.name] = _file_digest(path, status.st_size, status.st_mtime_ns)
+    return digests
