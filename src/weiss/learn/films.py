@@ -1,0 +1,122 @@
+"""The films a training sees, read once and kept on its device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from weiss.errors import UserError
+from weiss.gather import open_dataset, require_crossed
+
+AGAIN = "gather the films again (`weiss gather`)"
+
+
+@dataclass(frozen=True)
+class Films:
+    """Some films of a dataset.
+
+    Attributes
+    ----------
+    patterns : Tensor, (F, ny, nx) int8
+        ±1, on the training's device.
+    targets : Tensor, (F, T) float32
+        True parameters, on the training's device.
+    values : ndarray, (F, T) float64
+        The same, as the dataset holds them.
+    points : tuple of str
+        Point ids.
+    seeds : tuple of int
+        Seeds.
+    units : tuple of str
+        Unit of every target.
+    """
+
+    patterns: Tensor
+    targets: Tensor
+    values: np.ndarray
+    points: tuple[str, ...]
+    seeds: tuple[int, ...]
+    units: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a film, pixels."""
+        return self.patterns.shape[-2], self.patterns.shape[-1]
+
+
+def load(path: Path, points: Sequence[str], targets: Sequence[str], window: int, device: torch.device) -> Films:
+    """Read films by point id, in the order asked for.
+
+    Parameters
+    ----------
+    path : Path
+        Dataset of a group: `pattern` (film, y, x), with `point`, `seed` and the parameters along film.
+    points : sequence of str
+        Ids to read.
+    targets : sequence of str
+        Parameters to learn.
+    window : int
+        Edge of the crops to be cut, pixels.
+    device : torch.device
+        Where patterns and targets are kept.
+
+    Raises
+    ------
+    UserError
+        The dataset is missing, damaged, lacks a film or a target, holds a pattern that is not ±1 or not taken at a
+        crossing, or its films are smaller than the window.
+    """
+    try:
+        with open_dataset(path) as dataset:
+            return _pick(dataset, str(path), points, targets, window, device)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise UserError(f"the dataset cannot be read ({type(error).__name__}: {error})", str(path), AGAIN) from error
+
+
+def _pick(
+    dataset: xr.Dataset,
+    where: str,
+    points: Sequence[str],
+    targets: Sequence[str],
+    window: int,
+    device: torch.device,
+) -> Films:
+    if absent := [name for name in (*targets, "seed", "point", "status", "pattern") if name not in dataset.variables]:
+        raise UserError(f"the dataset lacks {', '.join(absent)}", where, AGAIN)
+    row_of = {str(point): row for row, point in enumerate(dataset["point"].values.astype(str))}
+    if absent := [point for point in points if point not in row_of]:
+        raise UserError(
+            f"{len(absent)} of {len(points)} films are not in the dataset, {absent[0]} among them", where, AGAIN
+        )
+    rows = np.array([row_of[point] for point in points], dtype=np.int64)
+    require_crossed(dataset, rows, Path(where))
+    ny, nx = dataset.sizes["y"], dataset.sizes["x"]
+    if window > min(ny, nx):
+        raise UserError(
+            f"films of {ny} x {nx} pixels are smaller than the window of {window}", where, "use a smaller window"
+        )
+    # HDF5 reads in rising order far faster than in any other.
+    rising, back = np.unique(rows, return_inverse=True)
+    patterns = dataset["pattern"].isel(film=rising).values.astype(np.int8)[back]
+    if not (np.abs(patterns) == 1).all():
+        raise UserError("a pattern holds values other than +1 and -1", where, AGAIN)
+    values = np.stack([dataset[name].values[rows].astype(np.float64) for name in targets], axis=1)
+    if not np.isfinite(values).all():
+        raise UserError("a target is not a finite number", where, AGAIN)
+    return Films(
+        patterns=torch.from_numpy(patterns).to(device),
+        targets=torch.from_numpy(values.astype(np.float32)).to(device),
+        values=values,
+        points=tuple(points),
+        seeds=tuple(int(seed) for seed in dataset["seed"].values[rows]),
+        units=tuple(str(dataset[name].attrs.get("units", "1")) for name in targets),
+    )

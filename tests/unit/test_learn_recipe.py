@@ -1,0 +1,96 @@
+"""The recipe: learning rate, stopping, epochs."""
+
+import pytest
+import torch
+from learn_studies import make_study
+
+from weiss.errors import UserError
+from weiss.learn.recipe import Recipe, best_epoch, stop_reason
+from weiss.learn.train import Trainer, streams
+from weiss.study import Training
+
+PAPER = {
+    "learning_rate": 1e-3,
+    "momentum": 0.9,
+    "batch": 64,
+    "max_epochs": 100,
+    "patience": 3,
+    "decay": 0.8,
+    "decay_steps": 500,
+}
+
+
+def test_defaults_of_a_study_are_the_recipe_of_the_source(tmp_path):
+    training: Training = make_study(tmp_path, recipe={}).trainings["mod-n1-r01"]
+    recipe = Recipe.read(training.recipe, "study")
+    assert {name: getattr(recipe, name) for name in PAPER} == PAPER
+    assert recipe.steps_per_epoch is None and recipe.crops_per_film == 1 and recipe.weights is None
+
+
+def test_learning_rate_falls_exactly_after_every_500_steps(tmp_path):
+    training = make_study(tmp_path, recipe={}).trainings["mod-n1-r01"]
+    with torch.random.fork_rng():
+        trainer = Trainer.new(training, Recipe(**PAPER), None, 250, torch.device("cpu"))
+    rates = []
+    for _ in range(1501):
+        rates.append(trainer.optimiser.param_groups[0]["lr"])
+        trainer.optimiser.step()
+        trainer.scheduler.step()
+    assert rates[0] == rates[499] == 1e-3
+    assert rates[500] == rates[999] == pytest.approx(8e-4, rel=1e-12)
+    assert rates[1000] == pytest.approx(6.4e-4, rel=1e-12)
+    assert rates[1500] == pytest.approx(5.12e-4, rel=1e-12)
+    assert isinstance(trainer.optimiser, torch.optim.SGD)
+    assert trainer.optimiser.param_groups[0]["momentum"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("errors", "reason"),
+    [
+        ([], None),
+        ([0.5], None),
+        ([0.5, 0.6, 0.6], None),
+        ([0.5, 0.6, 0.6, 0.6], "patience"),
+        ([0.5, 0.5, 0.5, 0.5], "patience"),
+        ([0.5, 0.6, 0.6, 0.4], None),
+        ([0.5, 0.6, 0.55, 0.52], "patience"),
+        ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], "max_epochs"),
+    ],
+)
+def test_training_ends_after_three_epochs_without_a_new_lowest_error(errors, reason):
+    assert stop_reason(errors, Recipe(**PAPER | {"max_epochs": 6})) == reason
+
+
+def test_the_first_of_equal_errors_is_the_best():
+    assert best_epoch([0.5, 0.3, 0.3]) == 2
+
+
+@pytest.mark.parametrize(
+    ("films", "changes", "expected"),
+    [
+        (250, {}, (250, 4)),
+        (1000, {}, (1000, 16)),
+        (250, {"crops_per_film": 3}, (750, 12)),
+        (9, {"steps_per_epoch": 20}, (1280, 20)),
+    ],
+)
+def test_an_epoch_is_one_pass_unless_steps_are_given(films, changes, expected):
+    assert Recipe(**PAPER | changes).epoch_size(films) == expected
+
+
+@pytest.mark.parametrize(("films", "changes"), [(1, {}), (10, {"batch": 1}), (3, {"batch": 2})])
+def test_a_step_with_a_single_crop_is_refused(films, changes):
+    with pytest.raises(UserError, match="one crop only"):
+        Recipe(**PAPER | changes).epoch_size(films)
+
+
+def test_unknown_and_missing_keys_are_refused():
+    with pytest.raises(UserError, match="unknown recipe keys learning_rat"):
+        Recipe.read(PAPER | {"learning_rat": 1}, "study")
+    with pytest.raises(UserError, match="recipe keys missing: batch"):
+        Recipe.read({key: value for key, value in PAPER.items() if key != "batch"}, "study")
+
+
+def test_streams_of_chance_are_independent_and_fixed():
+    assert len({*streams(0), *streams(1), *streams(2**63)}) == 9
+    assert streams(5) == streams(5)
