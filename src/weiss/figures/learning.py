@@ -1,0 +1,72 @@
+"""Learning curves: error by epoch of every training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from weiss.figures import names, read, style
+from weiss.figures.names import FIGURES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from weiss.study import Study
+
+MOST_COLUMNS = 4
+
+NAME = "learning"
+TITLE, CAPTION, CATEGORY = (getattr(FIGURES[NAME], field) for field in ("title", "caption", "category"))
+
+
+def applies(study: Study) -> bool:
+    """Say whether the study holds what this figure shows."""
+    return names.applies(study, NAME)
+
+
+def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
+    """Draw a panel per network; training error dashed, validation error solid.
+
+    Parameters
+    ----------
+    study : Study
+    results : Path
+
+    Returns
+    -------
+    (Figure, DataFrame)
+        Table: epoch, train_mae, validate_mae, training, network, n_data, repeat, best.
+    """
+    table = read.epochs(study, results)
+    networks = list(dict.fromkeys(table["network"]))
+    sizes = sorted(table["n_data"].unique())
+    colours = dict(zip(sizes, style.colours(len(sizes)), strict=True))
+    columns = min(len(networks), MOST_COLUMNS)
+    lines = -(-len(networks) // columns)
+    width = style.WIDTH if columns > 1 else 5.5
+    figure, axes = style.canvas(lines, columns, width, 3.0 * lines + 0.2, sharey=True)
+    for axis in axes.ravel()[len(networks) :]:
+        axis.set_visible(False)
+    for axis, network in zip(axes.ravel(), networks, strict=False):
+        for _, curve in table[table["network"] == network].groupby("training", sort=False):
+            colour = colours[curve["n_data"].iloc[0]]
+            axis.plot(curve["epoch"], curve["train_mae"], color=colour, linestyle="--", linewidth=0.9, alpha=0.7)
+            axis.plot(curve["epoch"], curve["validate_mae"], color=colour, linewidth=1.3)
+            best = curve[curve["best"]]
+            axis.plot(best["epoch"], best["validate_mae"], "o", color=colour, markersize=4, markeredgecolor="black")
+        axis.set_title(network)
+        axis.set_xlabel("epoch")
+        axis.set_ylim(bottom=0)
+    axes[0, 0].set_ylabel("mean absolute error, all targets")
+    _legend(axes[0, 0], colours)
+    return figure, table
+
+
+def _legend(axis: object, colours: dict) -> None:
+    for size, colour in colours.items():
+        axis.plot([], [], color=colour, label=rf"$N_\mathrm{{data}}$ = {size}")
+    axis.plot([], [], color="0.3", label="validation")
+    axis.plot([], [], color="0.3", linestyle="--", linewidth=0.9, label="training")
+    axis.legend(loc="best", ncols=2, handlelength=1.5)

@@ -1,0 +1,293 @@
+"""Read what figures and report show from the results on disk. A missing or damaged file is said, never filled in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from weiss import paths
+from weiss.errors import UserError
+from weiss.figures.names import film_group
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from weiss.study import MapJob, Study
+
+_AGAIN = "run snakemake again"
+_MAP_KEYS = {"map", "network", "n_data", "repeat", "window", "targets", "films"}
+_FILM_KEYS = {"point", "condition", "seed", "inner_margin", "targets"}
+_TARGET_KEYS = {
+    "mae",
+    "mae_inner",
+    "mae_outer",
+    "baseline_mae",
+    "baseline_mae_outer",
+    "auc",
+    "positive",
+    "reason",
+    "roc",
+}
+_TARGET_KEYS |= {"regions"}
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The maps one training made.
+
+    Attributes
+    ----------
+    job : MapJob
+    data : xarray.Dataset
+        Contents of ``maps.h5``, in memory.
+    metrics : dict
+        Contents of ``metrics.json``.
+    """
+
+    job: MapJob
+    data: xr.Dataset
+    metrics: dict
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or is not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError("this result is missing", str(path), _AGAIN) from None
+    except (ValueError, UnicodeDecodeError):
+        raise UserError("this result is damaged: not JSON", str(path), f"delete it and {_AGAIN}") from None
+    if not isinstance(value, dict):
+        raise UserError("this result is damaged: not a JSON object", str(path), f"delete it and {_AGAIN}")
+    return value
+
+
+def read_csv(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read a table that must have certain columns.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, is no table, or lacks a column.
+    """
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise UserError("this result is missing", str(path), _AGAIN) from None
+    except (ValueError, UnicodeDecodeError):
+        raise UserError("this result is damaged: not a CSV table", str(path), f"delete it and {_AGAIN}") from None
+    lacking = [column for column in columns if column not in table.columns]
+    if lacking:
+        raise UserError(f"column {lacking[0]!r} is missing", str(path), f"delete it and {_AGAIN}")
+    return table
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """Read a dataset or a file of maps into memory.
+
+    Raises
+    ------
+    UserError
+        If the file is missing or damaged.
+    """
+    import xarray as xr
+
+    if not path.exists():
+        raise UserError("this result is missing", str(path), _AGAIN)
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as data:
+            return data.load()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(f"this result is damaged ({error})", str(path), f"delete it and {_AGAIN}") from error
+
+
+def films(study: Study, results: Path) -> xr.Dataset:
+    """Simulated films that figures of films show (see `weiss.figures.names.film_group`)."""
+    return read_dataset(paths.dataset(results, study.name, film_group(study).name))
+
+
+def training_result(study: Study, results: Path, training: str) -> dict:
+    """Summary of one finished training."""
+    return read_json(paths.training(results, study.name, training) / "result.json")
+
+
+def test_errors(study: Study, results: Path) -> pd.DataFrame:
+    """Test error of every training.
+
+    Returns
+    -------
+    DataFrame
+        Columns training, network, n_data, repeat, target, mae, baseline_mae (error of always answering the median of
+        the training values); one row per training and target.
+    """
+    rows = []
+    for key, training in study.trainings.items():
+        result = training_result(study, results, key)
+        for target in training.targets:
+            rows.append(_test_error(result, key, training, target, paths.training(results, study.name, key)))
+    return pd.DataFrame(rows)
+
+
+def _test_error(result: dict, key: str, training: object, target: str, folder: Path) -> dict:
+    try:
+        return {
+            "training": key,
+            "network": training.network,
+            "n_data": training.n_data,
+            "repeat": training.repeat,
+            "target": target,
+            "mae": float(result[f"test_mae_{target}"]),
+            "baseline_mae": float(result[f"baseline_mae_{target}"]),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"this result is damaged: {error} is missing or no number", str(folder / "result.json"), _AGAIN
+        ) from None
+
+
+def epochs(study: Study, results: Path) -> pd.DataFrame:
+    """Mean absolute error by epoch of every training.
+
+    Returns
+    -------
+    DataFrame
+        Columns epoch, train_mae, validate_mae (means over targets), training, network, n_data, repeat, best (true for
+        the epoch whose weights were kept).
+    """
+    tables = []
+    for key, training in study.trainings.items():
+        path = paths.training(results, study.name, key) / "epochs.csv"
+        table = read_csv(path, ("epoch", "train_mae", "validate_mae"))
+        best = training_result(study, results, key).get("best_epoch")
+        tables.append(
+            table[["epoch", "train_mae", "validate_mae"]].assign(
+                training=key,
+                network=training.network,
+                n_data=training.n_data,
+                repeat=training.repeat,
+                best=table["epoch"] == best,
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def predictions(study: Study, results: Path) -> pd.DataFrame:
+    """Predictions on test films, each under four rotations.
+
+    Returns
+    -------
+    DataFrame
+        Columns training, network, n_data, repeat, point, rotation (degrees), target, true, predicted.
+    """
+    tables = []
+    for key, training in study.trainings.items():
+        path = paths.training(results, study.name, key) / "predictions.csv"
+        columns = [column for target in training.targets for column in (target, f"{target}_pred")]
+        table = read_csv(path, ("point", "rotation", *columns))
+        for target in training.targets:
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "training": key,
+                        "network": training.network,
+                        "n_data": training.n_data,
+                        "repeat": training.repeat,
+                        "point": table["point"],
+                        "rotation": table["rotation"],
+                        "target": target,
+                        "true": table[target],
+                        "predicted": table[f"{target}_pred"],
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def chosen_map(study: Study, results: Path) -> str:
+    """Return the map figures show: that of the training with the lowest validation error among those that map.
+
+    Choosing by the validation films keeps the choice independent of the films shown.
+    """
+    losses = {}
+    for key in study.maps:
+        result = training_result(study, results, key)
+        try:
+            losses[key] = float(result["validate_mae"])
+        except (KeyError, TypeError, ValueError):
+            path = paths.training(results, study.name, key) / "result.json"
+            raise UserError("this result is damaged: no validate_mae", str(path), _AGAIN) from None
+    return min(losses, key=lambda key: (losses[key], key))
+
+
+def maps(study: Study, results: Path) -> Maps:
+    """Read the maps that figures show (see `chosen_map`)."""
+    key = chosen_map(study, results)
+    folder = paths.maps(results, study.name, key)
+    return Maps(study.maps[key], read_dataset(folder / "maps.h5"), map_metrics(study, results, key))
+
+
+def map_metrics(study: Study, results: Path, key: str) -> dict:
+    """Read ``metrics.json`` of a map, with parameters in the order of the study rather than of the alphabet.
+
+    Raises
+    ------
+    UserError
+        If it is missing or damaged.
+    """
+    path = paths.maps(results, study.name, key) / "metrics.json"
+    metrics = read_json(path)
+    job = study.maps[key]
+    try:
+        complete = metrics.keys() >= _MAP_KEYS and metrics["targets"] == list(job.training.targets)
+        for film in metrics["films"]:
+            complete &= film.keys() >= _FILM_KEYS
+            complete &= all(film["targets"][target].keys() >= _TARGET_KEYS for target in job.training.targets)
+            film["condition"] = _in_order(film["condition"], study.groups[job.films].parameters)
+            film["targets"] = _in_order(film["targets"], job.training.targets)
+    except (KeyError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        raise UserError(
+            "this result is damaged: its films are incomplete", str(path), f"delete it and {_AGAIN}"
+        ) from None
+    return metrics
+
+
+def _in_order(values: dict, names: tuple[str, ...]) -> dict:
+    return {name: values[name] for name in names if name in values}
+
+
+def varying(conditions: list[dict[str, float]]) -> list[str]:
+    """Names of the parameters that differ between conditions, in their order."""
+    names = list(dict.fromkeys(name for row in conditions for name in row))
+    return [name for name in names if len({row.get(name) for row in conditions}) > 1]
+
+
+def film_labels(films: list[dict]) -> list[dict[str, float]]:
+    """What tells films apart: the parameters that vary, and the seed if these do not suffice.
+
+    Parameters
+    ----------
+    films : list of dict
+        With ``condition`` and ``seed``, as in ``metrics.json``.
+
+    Returns
+    -------
+    list of dict
+        Names and values for each film.
+    """
+    names = varying([film["condition"] for film in films])
+    labels = [{name: film["condition"][name] for name in names if name in film["condition"]} for film in films]
+    if len({tuple(label.items()) for label in labels}) < len(labels):
+        labels = [label | {"seed": film["seed"]} for label, film in zip(labels, films, strict=True)]
+    return labels

@@ -1,0 +1,90 @@
+"""How well the read value tells the inner from the outer region (Fig. 12 of Mamada et al., arXiv 2305.14764)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from weiss.errors import UserError
+from weiss.figures import names, read, style
+from weiss.figures.names import FIGURES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from weiss.study import Study
+
+NAME = "roc"
+TITLE, CAPTION, CATEGORY = (getattr(FIGURES[NAME], field) for field in ("title", "caption", "category"))
+
+
+def applies(study: Study) -> bool:
+    """Say whether the study holds what this figure shows."""
+    return names.applies(study, NAME)
+
+
+def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
+    """Draw a curve per film, one panel per parameter that differs between inner and outer in some film.
+
+    Parameters
+    ----------
+    study : Study
+    results : Path
+
+    Returns
+    -------
+    (Figure, DataFrame)
+        Table: map, point, seed, target, positive region, auc, false_positive, true_positive.
+
+    Raises
+    ------
+    UserError
+        If no film has a parameter that differs, which would leave nothing to draw.
+    """
+    maps = read.maps(study, results)
+    films = maps.metrics["films"]
+    labels = read.film_labels(films)
+    targets = [
+        target
+        for target in maps.metrics["targets"]
+        if any(film["targets"][target]["roc"] is not None for film in films)
+    ]
+    if not targets:
+        raise UserError("no parameter differs between inner and outer in any film", str(study.path))
+    width = min(style.WIDTH, 4.3 * len(targets))
+    figure, axes = style.canvas(1, len(targets), width, 4.2)
+    tables = []
+    for axis, target in zip(axes[0], targets, strict=True):
+        shown = [
+            (film, label)
+            for film, label in zip(films, labels, strict=True)
+            if film["targets"][target]["roc"] is not None
+        ]
+        axis.plot([0, 1], [0, 1], color="0.6", linestyle=":", linewidth=1.0)
+        for (film, label), colour in zip(shown, style.series_colours(len(shown)), strict=True):
+            metrics = film["targets"][target]
+            text = style.condition(label) if label else f"seed {film['seed']}"
+            curve = metrics["roc"]
+            axis.plot(
+                curve["false_positive"],
+                curve["true_positive"],
+                color=colour,
+                label=f"{text}: AUC {metrics['auc']:.3f}",
+            )
+            tables.append(
+                pd.DataFrame(
+                    {"map": maps.metrics["map"], "point": film["point"], "seed": film["seed"], "target": target}
+                    | {"positive": metrics["positive"], "auc": metrics["auc"]}
+                    | curve
+                )
+            )
+        axis.set_aspect("equal")
+        axis.set_xlim(-0.01, 1.01)
+        axis.set_ylim(-0.01, 1.01)
+        axis.set_title(f"threshold on {style.symbol(target)}")
+        axis.set_xlabel("false positive rate")
+        axis.set_ylabel("true positive rate")
+        axis.legend(loc="lower right", handlelength=1.2)
+    return figure, pd.concat(tables, ignore_index=True)

@@ -1,0 +1,1 @@
+"""Operations on domain patterns: binarising, windows, regions. NumPy only, no physics."""

@@ -1,0 +1,214 @@
+"""The findings in sentences: what was done, how well parameters are read, and what a reader must be warned of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+from weiss.report.collect import Collected
+
+GUESSING = 0.5
+
+
+@dataclass(frozen=True)
+class Card:
+    """One number at the top of the page.
+
+    Attributes
+    ----------
+    label, value, note : str
+    good : bool or None
+        Whether it beats what needs no network; None if there is nothing to compare with.
+    """
+
+    label: str
+    value: str
+    note: str
+    good: bool | None
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Write a number with `digits` significant digits, a dash for nothing."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if value == 0:
+        return "0"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:,.{decimals}f}" if abs(value) < 1e6 else f"{value:.{digits - 1}e}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a time with a fitting unit."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{number(seconds / length)} {unit}"
+    return f"{number(seconds)} s"
+
+
+def condition(values: dict[str, float]) -> str:
+    """Write parameter values in plain text."""
+    return ", ".join(f"{name} = {value:g}" for name, value in values.items())
+
+
+def done(found: Collected) -> str:
+    """Say in one paragraph what was done, as far as it is on disk."""
+    study = found.study
+    parts = []
+    for group in found.groups:
+        ny, nx = study.groups[group.name].grid
+        films = f"{group.gathered} of {group.planned}" if group.gathered != group.planned else f"{group.planned}"
+        films = f"none of {group.planned}" if group.gathered is None else films
+        parts.append(f"{films} films of {ny} × {nx} cells ({group.name})")
+    text = f"Simulated: {'; '.join(parts)}."
+    if study.trainings:
+        names = sorted({training.network for training in study.trainings.values()})
+        targets = " and ".join(next(iter(study.trainings.values())).targets)
+        window = next(iter(study.trainings.values())).window
+        text += (
+            f" {len(found.trainings)} of {len(study.trainings)} trainings ({', '.join(names)}) learned to read "
+            f"{targets} from windows of {window} × {window} cells."
+        )
+    if study.maps:
+        job = next(iter(study.maps.values()))
+        text += (
+            f" {len(found.maps)} of {len(study.maps)} trained networks were slid over the films of group {job.films}, "
+            "which they had not seen, to map the parameters."
+        )
+    return text
+
+
+def best(errors: pd.DataFrame) -> pd.DataFrame:
+    """Pick, for each target, the network and number of seeds with the lowest median test error."""
+    return errors.loc[errors.groupby("target", sort=False)["median"].idxmin()] if len(errors) else errors
+
+
+def cards(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[Card]:
+    """Give the numbers of the answer."""
+    shown = []
+    for row in best(errors).itertuples():
+        better = row.median < row.baseline
+        share = abs(1 - row.median / row.baseline) if row.baseline else float("nan")
+        against = f"{share:.0%} {'below' if better else 'above'} the {number(row.baseline)} of answering the median"
+        shown.append(
+            Card(
+                f"error of {row.target}",
+                number(row.median),
+                f"{against}; {row.network}, {row.n_data} training seed{'s' if row.n_data > 1 else ''}",
+                better,
+            )
+        )
+    for target, rows in _shown_auc(found, films):
+        low, high = rows["auc"].min(), rows["auc"].max()
+        value = number(low) if len(rows) == 1 else f"{number(low)}–{number(high)}"
+        note = f"telling inner from outer by {target}, {len(rows)} film{'s' if len(rows) > 1 else ''}; guessing: 0.5"
+        shown.append(Card(f"AUC of the {target} map", value, note, bool(low > GUESSING)))
+    return shown
+
+
+def _shown_auc(found: Collected, films: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    if films.empty or found.shown_map is None:
+        return []
+    rows = films[(films["map"] == found.shown_map) & films["auc"].notna()]
+    return [(str(target), group) for target, group in rows.groupby("target", sort=False)]
+
+
+def answer(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[str]:
+    """Say how well parameters are read, one sentence per parameter, and how well the maps tell inner from outer."""
+    sentences = []
+    for row in best(errors).itertuples():
+        text = (
+            f"{row.target} is read off a single window with a mean absolute error of {number(row.median)} (median of "
+            f"{row.repeats} {'repeats' if row.repeats > 1 else 'repeat'}, {row.network}, {row.n_data} training "
+            f"{'seeds' if row.n_data > 1 else 'seed'})"
+        )
+        if row.median < row.baseline:
+            text += f", against {number(row.baseline)} for always answering the median of the training values."
+        else:
+            text += (
+                f". Always answering the median of the training values gives {number(row.baseline)}: "
+                f"no network here is better than that at {row.target}."
+            )
+        sentences.append(text)
+    for target, rows in _shown_auc(found, films):
+        listed = "; ".join(f"{_film(row.condition, row.seed, rows)}: {row.auc:.3f}" for row in rows.itertuples())
+        sentences.append(
+            f"A threshold on the {target} map of {found.shown_map} tells the inner from the outer region with an area "
+            f"under the ROC curve of {listed} (0.5 is guessing)."
+        )
+    if not sentences:
+        sentences.append(
+            "There is no training or map on disk yet: nothing can be said about how well parameters are read."
+        )
+    return sentences
+
+
+def _film(values: dict[str, float], seed: int, rows: pd.DataFrame) -> str:
+    """Name a film among others by what varies."""
+    from weiss.figures.read import varying
+
+    names = varying(rows["condition"].tolist())
+    text = condition({name: values[name] for name in names if name in values})
+    same = sum(other == values for other in rows["condition"])
+    if same > 1 or not text:
+        text = f"{text}, seed {seed}" if text else f"seed {seed}"
+    return text
+
+
+def _listed(chosen: pd.DataFrame, rows: pd.DataFrame, value: str, against: str | None = None) -> str:
+    """Name some films of several, with what was found there."""
+    names = {"auc": "AUC", "mae": "error"}
+    texts = []
+    for row in chosen.to_dict("records"):
+        text = f"{_film(row['condition'], row['seed'], rows)}: {names[value]} {number(row[value])}"
+        texts.append(text + (f" against {number(row[against])}" if against else ""))
+    return f"{len(chosen)} of {len(rows)} film{'s' if len(rows) > 1 else ''} ({'; '.join(texts)})"
+
+
+def warnings(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[str]:
+    """Say what a reader must know before believing the page."""
+    listed = []
+    for group in found.groups:
+        if group.unfinished:
+            listed.append(
+                f"{len(group.unfinished)} films of group {group.name} did not reach the crossing: "
+                f"{', '.join(group.unfinished[:5])}{' …' if len(group.unfinished) > 5 else ''}."
+            )
+        if group.gathered is not None and group.gathered != group.planned:
+            listed.append(f"The dataset of group {group.name} holds {group.gathered} films, the study {group.planned}.")
+    for row in errors.itertuples():
+        who = f"{row.network} with {row.n_data} training {'seeds' if row.n_data > 1 else 'seed'}"
+        if row.median >= row.baseline:
+            listed.append(
+                f"{who} is not better than the median predictor at {row.target}: {number(row.median)} against "
+                f"{number(row.baseline)}."
+            )
+        elif row.high is not None and row.high >= row.baseline:
+            listed.append(
+                f"{who} is not clearly better than the median predictor at {row.target}: the interval of its median "
+                f"error reaches {number(row.high)}, the predictor has {number(row.baseline)}."
+            )
+        if row.repeats < 2:
+            listed.append(f"{who} was trained once for {row.target}: there is no measure of its scatter.")
+    for (key, target), rows in films.groupby(["map", "target"], sort=False) if len(films) else ():
+        who = f"The {target} map by {key}"
+        blind = rows[rows["auc"].notna() & (rows["auc"].astype(float) <= GUESSING)]
+        if len(blind):
+            listed.append(f"{who} does not tell inner from outer in {_listed(blind, rows, 'auc')}.")
+        poor = rows[rows["mae"] >= rows["baseline_mae"]]
+        if len(poor):
+            where = _listed(poor, rows, "mae", "baseline_mae")
+            text = f"{who} is no closer to the truth than the training median in {where}"
+            if (poor["baseline_mae_outer"] == 0).any():
+                text += "; outside the inner region that median happens to be the true value"
+            listed.append(f"{text}.")
+    ended = [key for key, result in found.trainings.items() if result.get("stop_reason") == "max_epochs"]
+    if ended:
+        listed.append(
+            f"{len(ended)} of {len(found.trainings)} trainings ended because they ran out of epochs, before the "
+            f"validation error stopped falling: {', '.join(ended[:6])}{' …' if len(ended) > 6 else ''}."
+        )
+    return listed

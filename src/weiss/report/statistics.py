@@ -1,0 +1,104 @@
+"""The numbers of the report: errors with intervals, and how they stand against the median predictor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+from weiss.report.collect import Collected
+
+_MAP_NUMBERS = ("mae", "mae_inner", "mae_outer", "baseline_mae", "baseline_mae_outer", "auc")
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+
+def median_interval(values: list[float]) -> tuple[float, float] | None:
+    """Bootstrap interval of a median over repeats.
+
+    Parameters
+    ----------
+    values : list of float
+
+    Returns
+    -------
+    (float, float) or None
+        95 % percentile interval from 2000 resamples (seeded, so that a report repeats); None for fewer than two
+        values, of which nothing can be said.
+    """
+    if len(values) < 2:
+        return None
+    interval = bootstrap(
+        (np.asarray(values, dtype=float),),
+        np.median,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        random_state=np.random.default_rng(0),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def errors(found: Collected) -> pd.DataFrame:
+    """Median test error of each network, number of training seeds and target.
+
+    Returns
+    -------
+    DataFrame
+        Columns target, network, n_data, repeats (found), median, low, high (None without repeats), baseline (error of
+        always answering the median of the training values).
+    """
+    rows = []
+    for key, result in found.trainings.items():
+        training = found.study.trainings[key]
+        for target in training.targets:
+            error, baseline = float(result[f"test_mae_{target}"]), float(result[f"baseline_mae_{target}"])
+            rows.append((target, training.network, training.n_data, error, baseline))
+    table = pd.DataFrame(rows, columns=["target", "network", "n_data", "mae", "baseline"])
+    lines = []
+    for (target, network, n_data), group in table.groupby(["target", "network", "n_data"], sort=False):
+        values = group["mae"].tolist()
+        low, high = median_interval(values) or (None, None)
+        lines.append(
+            {
+                "target": target,
+                "network": network,
+                "n_data": n_data,
+                "repeats": len(values),
+                "median": float(np.median(values)),
+                "low": low,
+                "high": high,
+                "baseline": float(group["baseline"].mean()),
+            }
+        )
+    columns = ["target", "network", "n_data", "repeats", "median", "low", "high", "baseline"]
+    targets = list(dict.fromkeys(table["target"]))
+    lines.sort(key=lambda line: targets.index(line["target"]))
+    return pd.DataFrame(lines, columns=columns)
+
+
+def films(found: Collected) -> pd.DataFrame:
+    """Quality of every map of every film.
+
+    Returns
+    -------
+    DataFrame
+        Columns map, network, n_data, repeat, seed, condition (dict), target, mae, mae_inner, mae_outer, baseline_mae,
+        baseline_mae_outer, auc, reason (why there is no AUC).
+    """
+    rows = []
+    for key, metrics in found.maps.items():
+        for film in metrics["films"]:
+            for target, values in film["targets"].items():
+                rows.append(
+                    {
+                        "map": key,
+                        **{name: metrics[name] for name in ("network", "n_data", "repeat")},
+                        "seed": film["seed"],
+                        "condition": film["condition"],
+                        "target": target,
+                        **{name: values[name] for name in _MAP_NUMBERS},
+                        "reason": values["reason"],
+                    }
+                )
+    return pd.DataFrame(rows)
