@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 # Right-hand sides of the default integrator for one 64² film swept to its crossing, at J 2, D 1 and 10⁵ time units a
-# quarter: measured, as are the powers below (64² films at J 0.5 to 2 and D 0.2 to 2, and 128² films at J 2). Small J
+# quarter and a tolerance of 1e-4: measured, as are the powers below (64² films at J 0.5 to 2 and D 0.2 to 2,
+# and 128² films at J 2). Small J
 # makes sharper walls that move in jumps, large D pins more of them, and a larger film is seldom quiet all over.
-EVALUATIONS_AT_J2_D1 = 2.2e5
+EVALUATIONS_AT_J2_D1 = 2.6e5
 EVALUATIONS_POWER_OF_J = -0.2
 EVALUATIONS_POWER_OF_D = 0.3
 EVALUATIONS_POWER_OF_CELLS = 0.3
+EVALUATIONS_POWER_OF_TOLERANCE = -0.1
 EVALUATIONS_LEAST_D = 0.1
 EULER_TIME_TO_CROSSING = 4.2  # in quarters of the sweep
 
@@ -60,6 +62,7 @@ def film_evaluations(params: Mapping[str, Any]) -> float:
     roughest = max(params["D"], params.get("D_in", 0.0), EVALUATIONS_LEAST_D)
     finest = min(params["J"], params.get("J_in", math.inf))
     shape = (finest / 2.0) ** EVALUATIONS_POWER_OF_J * roughest**EVALUATIONS_POWER_OF_D
+    shape *= (params["tolerance"] / 1.0e-4) ** EVALUATIONS_POWER_OF_TOLERANCE
     shape *= (params["ny"] * params["nx"] / 64**2) ** EVALUATIONS_POWER_OF_CELLS
     return EVALUATIONS_AT_J2_D1 * sweep * shape
 

@@ -15,7 +15,7 @@ PAPER = {
     "m_init": 0.05,
     "crossing": 2,
     "integrator": "rkc",
-    "tolerance": 1.0e-3,
+    "tolerance": 1.0e-4,
     "max_stages": 200,
     "dt": 0.1,
     "precision": "float32",

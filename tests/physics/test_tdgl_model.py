@@ -57,7 +57,7 @@ def test_plane_wave_grows_at_the_analytic_rate() -> None:
         medium = rhs.Medium(np.ones((1, n, n)), np.full((1, n, n), J), params["gamma_per_J"], 1.0)
         dipole, rate, live = np.empty_like(m), np.empty_like(m), np.ones(1, bool)
         convolver(np, cutoff_kernel(n, n, params["a0"]), (n, n), m.dtype)(m, dipole, live)
-        rhs.rate(np, m, dipole, medium, np.zeros(1), rate, live)
+        rhs.rate(np, m, np.zeros_like(m), dipole, medium, np.zeros(1), rate, live)
         growth = 1.0 - 0.095 * J * (5.9 - TWO_PI * k) - 4 * J * np.sin(k / 2) ** 2
         np.testing.assert_allclose(rate, growth * m, atol=1e-9 * amplitude)
 
@@ -78,20 +78,21 @@ def test_compiled_kernels_agree_with_the_plain_ones(dtype: type) -> None:
     shape = (3, 9, 12)
     one = lambda: rng.standard_normal(shape).astype(dtype)  # noqa: E731
     medium = rhs.Medium(one(), abs(one()), 0.095, 1 - 1e-6)
-    m, dipole, m0, rate0, d1, d2 = one(), one(), one(), one(), one(), one()
+    m, low, dipole, m0, low0, rate0, d1, d2 = (one() for _ in range(8))
     h, live = rng.standard_normal(3), np.ones(3, bool)
     tolerance = 200 * np.finfo(dtype).eps
     plain, compiled = np.empty_like(m), np.empty_like(m)
-    rhs.rate(np, m, dipole, medium, h, plain, live)
-    rhs_cpu.rate(np, m, dipole, medium, h, compiled, live)
+    rhs.rate(np, m, low, dipole, medium, h, plain, live)
+    rhs_cpu.rate(np, m, low, dipole, medium, h, compiled, live)
     np.testing.assert_allclose(compiled, plain, rtol=tolerance, atol=tolerance)
 
     table, stages = rng.standard_normal((3, 5)).astype(dtype), np.array([2, 3, 5])
     outputs = []
     for twin in (rhs, rhs_cpu):
-        d_out, m_out, m_last = (np.zeros_like(m) for _ in range(3))
-        twin.stage(np, 3, stages, table, medium, m0, rate0, m, dipole, d1, d2, d_out, m_out, m_last)
-        outputs.append((d_out[1:], m_out[2], m_last[:2]))
+        d_out, m_out, low_out, m_last, low_last = (np.zeros_like(m) for _ in range(5))
+        written = (d_out, m_out, low_out, m_last, low_last)
+        twin.stage(np, 3, stages, table, medium, m0, low0, rate0, m, low, dipole, d1, d2, *written)
+        outputs.append((d_out[1:], m_out[2], m_last[:2], low_out[2], low_last[:2]))
     for a, b in zip(*outputs, strict=True):
         np.testing.assert_allclose(b, a, rtol=tolerance, atol=20 * tolerance)
     assert not outputs[1][2][0].any(), "a film with fewer stages must be left alone"
@@ -99,7 +100,7 @@ def test_compiled_kernels_agree_with_the_plain_ones(dtype: type) -> None:
 
     clipped = [m.copy(), m.copy()]
     for twin, field in zip((rhs, rhs_cpu), clipped, strict=True):
-        twin.clip(np, field, 0.5, live)
+        twin.clip(np, field, low, 0.5, live)
     np.testing.assert_array_equal(*clipped)
     assert abs(clipped[0]).max() == dtype(0.5)
 
@@ -118,7 +119,7 @@ def test_rolled_film_has_the_rolled_rate() -> None:
         dipole, out = np.empty_like(m), np.empty_like(m)
         convolver(np, lattice_kernel(n, n), (n, n), m.dtype)(m, dipole, live)
         medium = rhs.Medium(np.ascontiguousarray(anisotropy), np.full_like(m, 1.3), 0.095, 1.0)
-        rhs_cpu.rate(np, m, dipole, medium, np.array([0.1]), out, live)
+        rhs_cpu.rate(np, m, np.zeros_like(m), dipole, medium, np.array([0.1]), out, live)
         return out
 
     def roll(a: np.ndarray) -> np.ndarray:
@@ -160,7 +161,7 @@ def test_stiffness_bounds_the_jacobian(kernel: str) -> None:
     def rate(m: np.ndarray) -> np.ndarray:
         dipole, out = np.empty((1, n, n)), np.empty((1, n, n))
         convolve(m.reshape(1, n, n), dipole, live)
-        rhs_cpu.rate(np, m.reshape(1, n, n), dipole, medium, np.array([0.3]), out, live)
+        rhs_cpu.rate(np, m.reshape(1, n, n), np.zeros((1, n, n)), dipole, medium, np.array([0.3]), out, live)
         return out.ravel()
 
     rng = np.random.default_rng(0)

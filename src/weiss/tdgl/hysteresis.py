@@ -152,7 +152,7 @@ class _Stabilised:
         count = len(films.m)
         self.ids, self.stiffness = np.arange(count), films.stiffness
         self.m = xp.asarray(films.m)
-        self.m_before, self.rate = self.m.copy(), xp.empty_like(self.m)
+        self.m_before, self.low, self.rate = self.m.copy(), xp.zeros_like(self.m), xp.empty_like(self.m)
         self.work = rkc.Workspace.like(self.m, xp)
         self.t, self.tau = np.zeros(count), np.full(count, FIRST_STEP)
         self.tau_before = np.full(count, np.inf)
@@ -162,14 +162,14 @@ class _Stabilised:
         self.avalanche = np.zeros(count, bool)
         self.counts = np.zeros((count, 4), int)  # evaluations, accepted, rejected, avalanches
         self.loops = _Loops(count, settings)
-        self.equation.rate(self.m, self.t, self.work.dipole, self.rate, np.ones(count, bool))
+        self.equation.rate(self.m, self.low, self.t, self.work.dipole, self.rate, np.ones(count, bool))
         self.counts[:, 0] = 1
 
     def run(self) -> Iterator[tuple[int, FilmResult]]:
         began = time.perf_counter()
         while self.ids.size:
             tau, stages = self._plan()
-            rkc.step(self.equation, self.work, self.m, self.rate, self.t, tau, stages)
+            rkc.step(self.equation, self.work, self.m, self.low, self.rate, self.t, tau, stages)
             self.counts[:, 0] += stages
             ended = self._judge(tau)
             if any(ended):
@@ -182,10 +182,11 @@ class _Stabilised:
         """Step and stage count of every film: up to the next turning point, and within what the stages can hold."""
         turns = np.array(sweep.turning_points(self.quarter))
         next_turn = np.array([turns[np.searchsorted(turns, t, "right")] for t in self.t])
-        tau = np.where(np.isnan(self.bracket[:, 0]), np.minimum(self.tau, next_turn - self.t), self.tau)
-        # A rest too short to be worth a step of its own is avoided by halving the step before it.
-        rest = next_turn - self.t - tau
-        tau = np.where((rest > 0) & (rest < 0.5 * tau), (next_turn - self.t) / 2, tau)
+        left = next_turn - self.t
+        free = np.isnan(self.bracket[:, 0])
+        tau = np.where(free, np.minimum(self.tau, left), self.tau)
+        # A rest too short to be worth a step of its own is avoided by halving the way to it.
+        tau = np.where(free & (tau < left) & (left < 1.5 * tau), left / 2, tau)
         reach = coefficients(self.most_stages)[2]
         tau = np.minimum(tau, 0.99 * reach / self.stiffness)
         stages = np.array([stages_for(x, self.most_stages) for x in tau * self.stiffness])
@@ -207,11 +208,13 @@ class _Stabilised:
         if accepted.any():
             if accepted.all():
                 self.m_before, self.m, work.m_last = self.m, work.m_last, self.m_before
+                self.low, work.low_last = work.low_last, self.low
                 self.rate, work.rate_last = work.rate_last, self.rate
             else:
                 chosen = xp.asarray(accepted)
                 self.m_before[chosen] = self.m[chosen]
                 self.m[chosen] = work.m_last[chosen]
+                self.low[chosen] = work.low_last[chosen]
                 self.rate[chosen] = work.rate_last[chosen]
         return ended
 
@@ -313,7 +316,7 @@ class _Stabilised:
         if not self.ids.size:
             return
         chosen = xp.asarray(keep)
-        self.m, self.m_before, self.rate = (a[chosen] for a in (self.m, self.m_before, self.rate))
+        self.m, self.low, self.m_before, self.rate = (a[chosen] for a in (self.m, self.low, self.m_before, self.rate))
         self.equation = rkc.Equation(xp, self.equation.medium.take(chosen), self.equation.convolve, self.equation.h_of)
         self.work = rkc.Workspace.like(self.m, xp)
 
@@ -325,7 +328,7 @@ def _run_reference(films: Films, device: str) -> Iterator[tuple[int, FilmResult]
     quarter, dt = float(settings["quarter"]), float(settings["dt"])
     opens, sign = _branch(int(settings["crossing"]), quarter)
     m = xp.asarray(films.m)
-    before, dipole, rate = m.copy(), xp.empty_like(m), xp.empty_like(m)
+    low, before, dipole, rate = xp.zeros_like(m), m.copy(), xp.empty_like(m), xp.empty_like(m)
     loops, pending = _Loops(len(m), settings), np.ones(len(m), bool)
     mean = to_host(m.mean(axis=(1, 2), dtype=np.float64)).astype(float)
     positive, avalanche, avalanches = m >= 0, np.zeros(len(m), bool), np.zeros(len(m), int)
@@ -341,7 +344,7 @@ def _run_reference(films: Films, device: str) -> Iterator[tuple[int, FilmResult]
     count = round(5 * quarter / dt)
     for k in range(count):
         before[...] = m
-        mean_rate = euler.step(equation, m, k * dt, dt, dipole, rate)
+        mean_rate = euler.step(equation, m, low, k * dt, dt, dipole, rate)
         mean_before, mean = mean, to_host(m.mean(axis=(1, 2), dtype=np.float64)).astype(float)
         if k % FLIP_CHECK == 0:
             now = m >= 0

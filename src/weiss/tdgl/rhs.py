@@ -2,6 +2,10 @@
 
 `kernels` picks between these and their compiled twins for the CPU (`rhs_cpu`), which the tests hold against these.
 Shapes: fields are (films, ny, nx), per-film vectors (films,).
+
+The state is a pair of numbers a cell, m + low, with low below the rounding of m. A saturated cell is 1e-7 from 1, where
+float32 has steps of 6e-8: in a single float32 the slow growth by which a film leaves saturation would be rounded away,
+1 - m² would be half rounding, and exchange between cells a step apart would hold them back.
 """
 
 from __future__ import annotations
@@ -43,19 +47,38 @@ class Medium:
 
 
 def _laplacian(xp: ModuleType, m: Array) -> Array:
-    """Five-point Laplacian with periodic boundaries, unit cells."""
-    return xp.roll(m, 1, 1) + xp.roll(m, -1, 1) + xp.roll(m, 1, 2) + xp.roll(m, -1, 2) - 4 * m
+    """Five-point Laplacian with periodic boundaries, unit cells; of differences, which near saturation are exact."""
+    return (xp.roll(m, 1, 1) - m) + (xp.roll(m, -1, 1) - m) + (xp.roll(m, 1, 2) - m) + (xp.roll(m, -1, 2) - m)
+
+
+def _mobility(xp: ModuleType, m: Array, low: Array) -> Array:
+    """1 - (m + low)², as the distance from the nearer saturation times that from the other."""
+    near = xp.where(m >= 0, (1 - m) - low, (1 + m) + low)
+    return near * (2 - near)
+
+
+def _rate(xp: ModuleType, m: Array, low: Array, dipole: Array, medium: Medium, h: Array) -> Array:
+    """dm/dt of Eq. 1 at m + low."""
+    local = h + medium.anisotropy * m - m.dtype.type(medium.gamma_per_J) * medium.exchange * dipole
+    return _mobility(xp, m, low) * local + medium.exchange * (_laplacian(xp, m) + _laplacian(xp, low))
 
 
 def _per_film(xp: ModuleType, values: np.ndarray, like: Array) -> Array:
     return xp.asarray(np.asarray(values).astype(like.dtype))[:, None, None]
 
 
-def rate(xp: ModuleType, m: Array, dipole: Array, medium: Medium, h: np.ndarray, out: Array, live: np.ndarray) -> None:
-    """Write dm/dt of Eq. 1 into `out`; `dipole` is G * m, `h` the field of each film."""
-    local = _per_film(xp, h, m) + medium.anisotropy * m
-    local -= m.dtype.type(medium.gamma_per_J) * medium.exchange * dipole
-    out[...] = (1 - m * m) * local + medium.exchange * _laplacian(xp, m)
+def rate(
+    xp: ModuleType, m: Array, low: Array, dipole: Array, medium: Medium, h: np.ndarray, out: Array, live: np.ndarray
+) -> None:
+    """Write dm/dt of Eq. 1 at m + low into `out`; `dipole` is G * m, `h` the field of each film."""
+    out[...] = _rate(xp, m, low, dipole, medium, _per_film(xp, h, m))
+
+
+def add(m: Array, rest: Array) -> tuple[Array, Array]:
+    """Sum of m and rest as a rounded number and what the rounding lost (Knuth's two-sum)."""
+    total = m + rest
+    part = total - m
+    return total, (m - (total - part)) + (rest - part)
 
 
 def stage(
@@ -65,14 +88,18 @@ def stage(
     table: np.ndarray,
     medium: Medium,
     m0: Array,
+    low0: Array,
     rate0: Array,
     m: Array,
+    low: Array,
     dipole: Array,
     d1: Array,
     d2: Array,
     d_out: Array,
     m_out: Array,
+    low_out: Array,
     m_last: Array,
+    low_last: Array,
 ) -> None:
     """Stage j of a Runge–Kutta–Chebyshev step.
 
@@ -82,29 +109,30 @@ def stage(
         Stages of each film's step; films with fewer than j are left alone.
     table : (films, 5) ndarray
         mu, nu, tau mu~, tau gamma~ and the field h of this stage, for each film.
-    m0, rate0
-        State and rate at the start of the step.
-    m, dipole
+    m0, low0, rate0
+        State (as a pair) and rate at the start of the step.
+    m, low, dipole
         State of stage j - 1 and G * m.
     d1, d2, d_out
         Increments of the stages j - 1 and j - 2, and where this stage's goes.
-    m_out, m_last
-        Where the state goes: `m_last` for films whose last stage this is, `m_out` for the others.
+    m_out, low_out, m_last, low_last
+        Where the state goes: the second pair for films whose last stage this is, the first for the others.
     """
     coefficient = [_per_film(xp, table[:, k], m) for k in range(5)]
-    local = coefficient[4] + medium.anisotropy * m
-    local -= m.dtype.type(medium.gamma_per_J) * medium.exchange * dipole
-    f = (1 - m * m) * local + medium.exchange * _laplacian(xp, m)
+    f = _rate(xp, m, low, dipole, medium, coefficient[4])
     d_out[...] = coefficient[0] * d1 + coefficient[1] * d2 + coefficient[2] * f + coefficient[3] * rate0
-    m_out[...] = m0 + d_out
+    m_out[...], low_out[...] = add(m0, d_out + low0)
     last = xp.asarray(stages == j)[:, None, None]
     m_last[...] = xp.where(last, m_out, m_last)
+    low_last[...] = xp.where(last, low_out, low_last)
 
 
-def clip(xp: ModuleType, m: Array, m_most: float, live: np.ndarray) -> None:
+def clip(xp: ModuleType, m: Array, low: Array, m_most: float, live: np.ndarray) -> None:
     """Keep |m| at or below `m_most`, in place."""
     most = m.dtype.type(m_most)
+    beyond = abs(m) > most
     xp.clip(m, -most, most, out=m)
+    low[beyond] = 0
 
 
 def close(

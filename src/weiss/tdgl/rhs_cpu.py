@@ -21,67 +21,104 @@ _OPTIONS = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model
 
 
 @njit(inline="always", **_OPTIONS)
-def _rate_at(above, here, below, left, x, right, anisotropy, exchange, dipole, gamma, h, one):  # type: ignore[no-untyped-def]
+def _rate_at(  # type: ignore[no-untyped-def]
+    above, here, below, above_low, low, below_low, left, x, right, anisotropy, exchange, dipole, gamma, h, one
+):
     """dm/dt of one cell; `above`, `here`, `below` are rows, `left`, `x`, `right` columns."""
-    c = here[x]
-    laplacian = above[x] + below[x] + here[left] + here[right] - (c + c + c + c)
+    c, r = here[x], low[x]
+    laplacian = ((above[x] - c) + (below[x] - c)) + ((here[left] - c) + (here[right] - c))
+    laplacian += ((above_low[x] - r) + (below_low[x] - r)) + ((low[left] - r) + (low[right] - r))
     local = h + anisotropy[x] * c - gamma * exchange[x] * dipole[x]
-    return (one - c * c) * local + exchange[x] * laplacian
+    near = (one - c) - r if c >= 0 else (one + c) + r
+    return near * (one + (one - near)) * local + exchange[x] * laplacian
 
 
 @njit(**_OPTIONS)
-def _rate(m, dipole, anisotropy, exchange, gamma, h, one, out, live):  # type: ignore[no-untyped-def]
+def _rate(m, low, dipole, anisotropy, exchange, gamma, h, one, out, live):  # type: ignore[no-untyped-def]
     films, ny, nx = m.shape
+    edge = nx - 1
     for film in range(films):
         if not live[film]:
             continue
+        hf = h[film]
         for y in range(ny):
-            above, here, below = m[film, y - 1 if y > 0 else ny - 1], m[film, y], m[film, y + 1 if y < ny - 1 else 0]
+            up, down = y - 1 if y > 0 else ny - 1, y + 1 if y < ny - 1 else 0
+            t, u, v = m[film, up], m[film, y], m[film, down]
+            tl, ul, vl = low[film, up], low[film, y], low[film, down]
             a, j, g, f = anisotropy[film, y], exchange[film, y], dipole[film, y], out[film, y]
-            for x in range(1, nx - 1):
-                f[x] = _rate_at(above, here, below, x - 1, x, x + 1, a, j, g, gamma, h[film], one)
-            f[0] = _rate_at(above, here, below, nx - 1, 0, 1, a, j, g, gamma, h[film], one)
-            f[nx - 1] = _rate_at(above, here, below, nx - 2, nx - 1, 0, a, j, g, gamma, h[film], one)
+            for x in range(1, edge):
+                f[x] = _rate_at(t, u, v, tl, ul, vl, x - 1, x, x + 1, a, j, g, gamma, hf, one)
+            for x, left, right in ((0, edge, 1), (edge, edge - 1, 0)):
+                f[x] = _rate_at(t, u, v, tl, ul, vl, left, x, right, a, j, g, gamma, hf, one)
 
 
 @njit(**_OPTIONS)
 def _stage(  # type: ignore[no-untyped-def]
-    step, stages, table, anisotropy, exchange, gamma, one, m0, rate0, m, dipole, d1, d2, d_out, m_out, m_last
+    step,
+    stages,
+    table,
+    anisotropy,
+    exchange,
+    gamma,
+    one,
+    m0,
+    low0,
+    rate0,
+    m,
+    low,
+    dipole,
+    d1,
+    d2,
+    d_out,
+    m_out,
+    low_out,
+    m_last,
+    low_last,
 ):
     films, ny, nx = m.shape
+    edge = nx - 1
     for film in range(films):
         if stages[film] < step:
             continue
-        target = m_last if stages[film] == step else m_out
+        last = stages[film] == step
+        m_to = m_last if last else m_out
+        low_to = low_last if last else low_out
         mu, nu, tau_mu, tau_gamma, h = table[film]
         for y in range(ny):
-            above, here, below = m[film, y - 1 if y > 0 else ny - 1], m[film, y], m[film, y + 1 if y < ny - 1 else 0]
+            up, down = y - 1 if y > 0 else ny - 1, y + 1 if y < ny - 1 else 0
+            t, u, v = m[film, up], m[film, y], m[film, down]
+            tl, ul, vl = low[film, up], low[film, y], low[film, down]
             a, j, g, f0 = anisotropy[film, y], exchange[film, y], dipole[film, y], rate0[film, y]
-            p, q, d, start, end = d1[film, y], d2[film, y], d_out[film, y], m0[film, y], target[film, y]
-            for x in range(1, nx - 1):
-                f = _rate_at(above, here, below, x - 1, x, x + 1, a, j, g, gamma, h, one)
-                v = mu * p[x] + nu * q[x] + tau_mu * f + tau_gamma * f0[x]
-                d[x] = v
-                end[x] = start[x] + v
-            f = _rate_at(above, here, below, nx - 1, 0, 1, a, j, g, gamma, h, one)
-            d[0] = mu * p[0] + nu * q[0] + tau_mu * f + tau_gamma * f0[0]
-            end[0] = start[0] + d[0]
-            f = _rate_at(above, here, below, nx - 2, nx - 1, 0, a, j, g, gamma, h, one)
-            d[nx - 1] = mu * p[nx - 1] + nu * q[nx - 1] + tau_mu * f + tau_gamma * f0[nx - 1]
-            end[nx - 1] = start[nx - 1] + d[nx - 1]
+            p, q, d = d1[film, y], d2[film, y], d_out[film, y]
+            start, start_low, end, end_low = m0[film, y], low0[film, y], m_to[film, y], low_to[film, y]
+            for x in range(1, edge):
+                f = _rate_at(t, u, v, tl, ul, vl, x - 1, x, x + 1, a, j, g, gamma, h, one)
+                d[x] = mu * p[x] + nu * q[x] + tau_mu * f + tau_gamma * f0[x]
+            for x, left, right in ((0, edge, 1), (edge, edge - 1, 0)):
+                f = _rate_at(t, u, v, tl, ul, vl, left, x, right, a, j, g, gamma, h, one)
+                d[x] = mu * p[x] + nu * q[x] + tau_mu * f + tau_gamma * f0[x]
+            for x in range(nx):
+                # Knuth's two-sum: the rounded sum, and what the rounding lost.
+                rest = d[x] + start_low[x]
+                total = start[x] + rest
+                part = total - start[x]
+                end[x] = total
+                end_low[x] = (start[x] - (total - part)) + (rest - part)
 
 
 @njit(**_OPTIONS)
-def _clip(m, most, live):  # type: ignore[no-untyped-def]
+def _clip(m, low, most, live):  # type: ignore[no-untyped-def]
     for film in range(m.shape[0]):
         if live[film]:
-            flat = m[film].ravel()
+            flat, rest = m[film].ravel(), low[film].ravel()
             for i in range(flat.size):
                 # Written so that a NaN stays one and is seen by the driver.
                 if flat[i] > most:
                     flat[i] = most
+                    rest[i] = 0
                 elif flat[i] < -most:
                     flat[i] = -most
+                    rest[i] = 0
 
 
 @njit(**_OPTIONS)
@@ -111,12 +148,19 @@ def _close(m0, m1, m_before, rate0, rate1, tau, ratio, live, out):  # type: igno
 
 
 def rate(
-    xp: ModuleType, m: np.ndarray, dipole: np.ndarray, medium: Medium, h: np.ndarray, out: np.ndarray, live: np.ndarray
+    xp: ModuleType,
+    m: np.ndarray,
+    low: np.ndarray,
+    dipole: np.ndarray,
+    medium: Medium,
+    h: np.ndarray,
+    out: np.ndarray,
+    live: np.ndarray,
 ) -> None:
     """See `rhs.rate`."""
     kind = m.dtype.type
     h = np.asarray(h).astype(m.dtype)
-    _rate(m, dipole, medium.anisotropy, medium.exchange, kind(medium.gamma_per_J), h, kind(1), out, live)
+    _rate(m, low, dipole, medium.anisotropy, medium.exchange, kind(medium.gamma_per_J), h, kind(1), out, live)
 
 
 def stage(
@@ -126,14 +170,18 @@ def stage(
     table: np.ndarray,
     medium: Medium,
     m0: np.ndarray,
+    low0: np.ndarray,
     rate0: np.ndarray,
     m: np.ndarray,
+    low: np.ndarray,
     dipole: np.ndarray,
     d1: np.ndarray,
     d2: np.ndarray,
     d_out: np.ndarray,
     m_out: np.ndarray,
+    low_out: np.ndarray,
     m_last: np.ndarray,
+    low_last: np.ndarray,
 ) -> None:
     """See `rhs.stage`."""
     kind = m.dtype.type
@@ -146,20 +194,24 @@ def stage(
         kind(medium.gamma_per_J),
         kind(1),
         m0,
+        low0,
         rate0,
         m,
+        low,
         dipole,
         d1,
         d2,
         d_out,
         m_out,
+        low_out,
         m_last,
+        low_last,
     )
 
 
-def clip(xp: ModuleType, m: np.ndarray, m_most: float, live: np.ndarray) -> None:
+def clip(xp: ModuleType, m: np.ndarray, low: np.ndarray, m_most: float, live: np.ndarray) -> None:
     """See `rhs.clip`."""
-    _clip(m, m.dtype.type(m_most), live)
+    _clip(m, low, m.dtype.type(m_most), live)
 
 
 def close(

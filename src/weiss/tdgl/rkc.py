@@ -11,27 +11,31 @@ import numpy as np
 
 from weiss.arrays import Array
 from weiss.tdgl.chebyshev import coefficients
-from weiss.tdgl.rhs import Medium, kernels
+from weiss.tdgl.rhs import Medium, add, kernels
 
 
 @dataclass
 class Workspace:
     """Arrays a step writes into, allocated once for a batch."""
 
-    m_a: Array
-    m_b: Array
+    stage_a: tuple[Array, Array]
+    stage_b: tuple[Array, Array]
     dipole: Array
     increments: list[Array]
     m_last: Array
+    low_last: Array
     rate_last: Array
 
     @classmethod
     def like(cls, m: Array, xp: ModuleType) -> Workspace:
         """Allocate for fields shaped like `m`."""
         return cls(
-            *(xp.empty_like(m) for _ in range(3)),
+            stage_a=(xp.empty_like(m), xp.empty_like(m)),
+            stage_b=(xp.empty_like(m), xp.empty_like(m)),
+            dipole=xp.empty_like(m),
             increments=[xp.zeros_like(m) for _ in range(3)],
             m_last=xp.empty_like(m),
+            low_last=xp.zeros_like(m),
             rate_last=xp.empty_like(m),
         )
 
@@ -61,10 +65,10 @@ class Equation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "kernels", kernels(self.xp))
 
-    def rate(self, m: Array, t: np.ndarray, dipole: Array, out: Array, live: np.ndarray) -> None:
-        """Write dm/dt of the live films at their times `t` into `out`; `dipole` is scratch."""
+    def rate(self, m: Array, low: Array, t: np.ndarray, dipole: Array, out: Array, live: np.ndarray) -> None:
+        """Write dm/dt of the live films at m + low and their times `t` into `out`; `dipole` is scratch."""
         self.convolve(m, dipole, live)
-        self.kernels.rate(self.xp, m, dipole, self.medium, self.h_of(t), out, live)
+        self.kernels.rate(self.xp, m, low, dipole, self.medium, self.h_of(t), out, live)
 
 
 def _tables(t: np.ndarray, tau: np.ndarray, stages: np.ndarray, equation: Equation, dtype: np.dtype) -> np.ndarray:
@@ -84,17 +88,18 @@ def step(
     equation: Equation,
     work: Workspace,
     m0: Array,
+    low0: Array,
     rate0: Array,
     t: np.ndarray,
     tau: np.ndarray,
     stages: np.ndarray,
 ) -> None:
-    """Advance every film by one step; the end state goes to `work.m_last`, its rate to `work.rate_last`.
+    """Advance every film by one step; the end state goes to `work.m_last` and `low_last`, its rate to `rate_last`.
 
     Parameters
     ----------
-    m0, rate0 : (films, ny, nx) array
-        State at the start, left untouched, and dm/dt there.
+    m0, low0, rate0 : (films, ny, nx) array
+        State at the start (the pair of `rhs`), left untouched, and dm/dt there.
     t, tau : (films,) ndarray
         Time and step of each film.
     stages : (films,) int ndarray
@@ -106,16 +111,33 @@ def step(
     d2, d1, d_out = work.increments
     d2[...] = 0
     xp.multiply(rate0, first, out=d1)
-    m, m_out = work.m_a, work.m_b
-    xp.add(m0, d1, out=m)
+    (m, low), (m_out, low_out) = work.stage_a, work.stage_b
+    m[...], low[...] = add(m0, d1 + low0)
     for j in range(2, len(tables)):
         live = stages >= j
         equation.convolve(m, work.dipole, live)
         run.stage(
-            xp, j, stages, tables[j], equation.medium, m0, rate0, m, work.dipole, d1, d2, d_out, m_out, work.m_last
+            xp,
+            j,
+            stages,
+            tables[j],
+            equation.medium,
+            m0,
+            low0,
+            rate0,
+            m,
+            low,
+            work.dipole,
+            d1,
+            d2,
+            d_out,
+            m_out,
+            low_out,
+            work.m_last,
+            work.low_last,
         )
-        m, m_out = m_out, m
+        (m, low), (m_out, low_out) = (m_out, low_out), (m, low)
         d1, d2, d_out = d_out, d1, d2
     everyone = np.ones(len(t), bool)
-    run.clip(xp, work.m_last, equation.medium.m_most, everyone)
-    equation.rate(work.m_last, t + tau, work.dipole, work.rate_last, everyone)
+    run.clip(xp, work.m_last, work.low_last, equation.medium.m_most, everyone)
+    equation.rate(work.m_last, work.low_last, t + tau, work.dipole, work.rate_last, everyone)
