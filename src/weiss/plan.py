@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weiss import costs, paths
+from weiss.store import is_current
 from weiss.study import Group, Study, Training
 
 SHARDS_SHOWN = 12
@@ -125,7 +126,7 @@ def _group(study: Study, group: Group, results: Path, recorded: Recorded) -> dic
         "points": len(group.points),
         "present": len(group.points) - len(missing),
         "shards": len(group.shards),
-        "shards_done": sum(_is_done(paths.manifest(results, study.name, s.id), s.digest) for s in group.shards),
+        "shards_done": sum(is_current(paths.manifest(results, study.name, s.id), s.digest) for s in group.shards),
         "largest_shard": max(len(shard.points) for shard in group.shards),
     }
     for device in ("gpu", "cpu"):
@@ -144,18 +145,10 @@ def _shards(study: Study, results: Path) -> list[dict[str, Any]]:
             "label": shard.label,
             "points": len(shard.points),
             "present": sum(paths.point_file(results, point.id).is_file() for point in shard.points),
-            "done": _is_done(paths.manifest(results, study.name, shard.id), shard.digest),
+            "done": is_current(paths.manifest(results, study.name, shard.id), shard.digest),
         }
         for shard in study.shards.values()
     ]
-
-
-def _is_done(record: Path, digest: str) -> bool:
-    """Whether a job's closing JSON file is there and was written for this very job."""
-    try:
-        return json.loads(record.read_text(encoding="utf-8"))["digest"] == digest
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
 
 
 def _by_kind(jobs: Iterable[Training]) -> dict[tuple[str, int], list[Training]]:
@@ -169,7 +162,7 @@ def _trainings(study: Study, results: Path) -> list[dict[str, Any]]:
     rows = []
     for (network, n_data), jobs in _by_kind(study.trainings.values()).items():
         records = {job.id: paths.training(results, study.name, job.id) / "result.json" for job in jobs}
-        open_jobs = [job for job in jobs if not _is_done(records[job.id], job.digest)]
+        open_jobs = [job for job in jobs if not is_current(records[job.id], job.digest)]
         row: dict[str, Any] = {
             "network": network,
             "n_data": n_data,
@@ -196,7 +189,7 @@ def _maps(study: Study, results: Path) -> list[dict[str, Any]]:
         cells = group.grid[0] * group.grid[1]
         windows = len(job.points) * -(-group.grid[0] // job.stride) * -(-group.grid[1] // job.stride)
         folder = paths.maps(results, study.name, job.id)
-        done = (folder / "maps.h5").is_file() and _is_done(folder / "metrics.json", job.digest)
+        done = (folder / "maps.h5").is_file() and is_current(folder / "metrics.json", job.digest)
         row: dict[str, Any] = {
             "map": job.id,
             "films": job.films,

@@ -416,6 +416,22 @@ def manifest_fault(results: Path, study_name: str, shard: Shard) -> str | None:
     return None
 
 
+def is_current(record: Path, digest: str) -> bool:
+    """Whether a job's closing JSON file is there and was written for this very job.
+
+    Parameters
+    ----------
+    record : Path
+        What the job writes last: a manifest, ``result.json`` or ``metrics.json``.
+    digest : str
+        The job's digest, as the study stands now.
+    """
+    try:
+        return json.loads(record.read_text(encoding="utf-8"))["digest"] == digest
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def drop_unsound_manifests(study: Study, results: Path, dry_run: bool = False) -> list[str]:
     """Remove manifests that do not describe what is on disk, so that their shards run again; says so on stderr.
 

@@ -1,0 +1,137 @@
+"""A study that changes: exactly what the change asks for is done again, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from campaign import Campaign, copy_of_the_workflow
+from weiss import paths
+from weiss.figures.names import FIGURES
+
+
+@pytest.fixture
+def campaign(finished: Campaign, tmp_path: Path) -> Campaign:
+    return finished.copy(tmp_path / "run")
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Bytes and time of every file."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_nothing_changed(campaign: Campaign) -> None:
+    before = contents(campaign.results)
+    assert "Nothing to be done" in campaign.run().stdout
+    assert contents(campaign.results) == before
+
+
+def test_snakemakes_own_report(campaign: Campaign) -> None:
+    campaign.run("--report", "report.html")
+    page = (campaign.folder / "report.html").read_text()
+    for figure in campaign.study.figures:
+        assert FIGURES[figure].category in page
+        assert FIGURES[figure].title in page
+
+
+def test_the_study_file_moved(campaign: Campaign) -> None:
+    campaign.file.rename(campaign.folder / "moved.yaml")
+    assert "Nothing to be done" in campaign.run("--dry-run", "--configfile", "moved.yaml").stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "new_points"),
+    [
+        pytest.param({"seeds": [1, 2, 3, 4]}, 4, id="a seed"),
+        pytest.param({"space": {"grid": {"J": [1.5, 2.0, 1.8], "D": [0.5, 1.0]}}}, 6, id="a J"),
+        pytest.param({"space": {"grid": {"J": [1.5, 2.0], "D": [0.5, 0.7, 1.0]}}}, 6, id="a D"),
+    ],
+)
+def test_more_films(campaign: Campaign, change: dict, new_points: int) -> None:
+    old, computed = set(campaign.study.points), campaign.computed()
+    learned = contents(campaign.results / "small" / "train")
+    campaign.values["films"]["uniform"] |= change
+    campaign.write()
+    new = set(campaign.study.points) - old
+    assert len(new) == new_points
+    # in one and the same run: what learns from the new films, and what follows from that
+    redone = {"train": 2, "map": 1} if "space" in change else {}
+    planned = campaign.jobs_planned()
+    assert {stage: planned[stage] for stage in ("train", "map") if stage in planned} == redone
+    campaign.run("datasets")
+    assert campaign.computed() - computed == dict.fromkeys(new, 1)
+    campaign.assert_complete()
+    if "seeds" in change:
+        # no training uses the new seed: the figure of films and the report are redone, no training and no map
+        assert campaign.jobs_planned() == {"figure": 1, "report": 1, "all": 1}
+        assert contents(campaign.results / "small" / "train") == learned
+
+
+def test_a_second_study_shares_the_films(campaign: Campaign) -> None:
+    old = set(campaign.study.points)
+    second = {**campaign.values, "name": "second"}
+    del second["learn"], second["maps"], second["report"]
+    second["films"]["uniform"]["space"]["grid"]["J"] = [1.5, 1.8]
+    campaign.write(second)
+    new = set(campaign.study.points) - old
+    assert len(new) == 6
+    campaign.run()
+    assert campaign.computed() == dict.fromkeys(new, 1)
+    assert campaign.dataset()
+
+
+def test_a_learning_rate(campaign: Campaign) -> None:
+    other = contents(paths.training(campaign.results, "small", "mob-n1-r01"))
+    old = contents(paths.training(campaign.results, "small", "mod-n1-r01"))
+    campaign.values["learn"]["networks"]["mod"] = {"learning_rate": 5.0e-3}
+    campaign.write()
+    planned = campaign.jobs_planned()
+    # of the three figures not the one that shows films
+    assert planned == {"train": 1, "map": 1, "figure": 2, "report": 1, "all": 1}
+    campaign.run("trainings")
+    assert contents(paths.training(campaign.results, "small", "mob-n1-r01")) == other
+    new = contents(paths.training(campaign.results, "small", "mod-n1-r01"))
+    assert new["result.json"][0] != old["result.json"][0]
+    assert "train" not in campaign.jobs_planned()
+
+
+def test_a_network_nobody_maps_with(campaign: Campaign) -> None:
+    campaign.values["learn"]["networks"]["mob"] = {"learning_rate": 5.0e-3}
+    campaign.write()
+    assert campaign.jobs_planned() == {"train": 1, "figure": 1, "report": 1, "all": 1}
+
+
+def test_the_choice_of_figures(campaign: Campaign) -> None:
+    figures = list(campaign.study.figures)
+    campaign.values["report"] = {"figures": figures[:-1]}
+    campaign.write()
+    assert campaign.jobs_planned() == {"report": 1, "all": 1}
+
+
+def test_how_jobs_run(campaign: Campaign) -> None:
+    campaign.values["compute"]["simulate"] |= {"mem_mb": 1234, "threads": 2, "partition": "main", "gpus": 0}
+    campaign.values["compute"]["train"] |= {"runtime": 99}
+    campaign.write()
+    assert campaign.jobs_planned() == {}
+
+
+def test_source_files(finished: Campaign, tmp_path: Path) -> None:
+    """Touching any file of the project redoes nothing; editing a figure's redoes that figure and the report."""
+    source = copy_of_the_workflow(tmp_path / "source")
+    campaign = finished.copy(tmp_path / "run", source)
+    for path in source.rglob("*"):
+        os.utime(path)
+    assert "Nothing to be done" in campaign.run("--dry-run").stdout
+    figure = source / "src" / "weiss" / "figures" / "loops.py"
+    figure.write_text(figure.read_text() + "\n# a thought\n")
+    assert campaign.jobs_planned() == {"figure": 1, "report": 1, "all": 1}
+    films = contents(campaign.results / "small" / "dataset")
+    campaign.run()
+    assert contents(campaign.results / "small" / "dataset") == films
+    assert campaign.jobs_planned() == {}

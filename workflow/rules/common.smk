@@ -1,0 +1,139 @@
+# The study behind this run, and what the rules share.
+
+import sys
+from pathlib import Path
+
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from weiss import head, paths
+from weiss.errors import UserError
+from weiss.figures.names import FIGURES
+from weiss.store import is_current
+
+RESULTS = Path("results")
+
+# Snakemake reads this file again for every job it starts; only the process the user started looks after the run.
+IS_HEAD = workflow.exec_mode == ExecMode.DEFAULT
+
+
+try:
+    STUDY = head.read_study(
+        workflow.config_settings.configfiles,
+        workflow.config_settings.config,
+        Path(workflow.basedir) / "config/demo.yaml",
+    )
+    if IS_HEAD:
+        head.check_results(STUDY, RESULTS, dry_run=workflow.output_settings.dryrun)
+except UserError as error:
+    # a traceback through Snakemake would bury the one line that helps
+    print(f"weiss: error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+head.put_weiss_on_path()
+
+# Captions for `snakemake --report`: workflow/report/figure.rst looks them up by the figure's name.
+config["captions"] = {name: figure.caption for name, figure in FIGURES.items()}
+
+
+wildcard_constraints:
+    shard=r"[A-Za-z0-9_.-]+",
+    group=r"[A-Za-z0-9_.-]+",
+    training=r"[A-Za-z0-9_.-]+",
+    figure=r"[A-Za-z0-9_-]+",
+
+
+def study_file(wildcards, output) -> str:
+    """Path of the study file.
+
+    Snakemake does not watch parameters that are computed from the output (asked for, not used), and so moving the study
+    file redoes nothing. What a job takes from the study is in its digest.
+    """
+    return str(STUDY.path)
+
+
+def compute(stage: str) -> dict:
+    """Resources of a stage's jobs, in the words of Snakemake and its Slurm plugin.
+
+    Partition and extra options are left out unless the study gives them, so that a profile's defaults apply.
+    """
+    wanted = STUDY.compute[stage]
+    resources = {"mem_mb": wanted["mem_mb"], "runtime": wanted["runtime"]}
+    if wanted["gpus"]:
+        resources["gpu"] = wanted["gpus"]
+    if wanted["partition"]:
+        resources["slurm_partition"] = wanted["partition"]
+    if wanted["extra"]:
+        resources["slurm_extra"] = wanted["extra"]
+    return resources
+
+
+def log_of(rule: str, job: str) -> str:
+    return str(paths.log(RESULTS, STUDY.name, rule, job))
+
+
+def benchmark_of(rule: str, job: str) -> str:
+    return str(paths.benchmark(RESULTS, STUDY.name, rule, job))
+
+
+def manifests(group: str) -> list[str]:
+    return [str(paths.manifest(RESULTS, STUDY.name, shard.id)) for shard in STUDY.groups[group].shards]
+
+
+def dataset(group: str) -> str:
+    return str(paths.dataset(RESULTS, STUDY.name, group))
+
+
+def films_of(group: str, record: str, digest: str):
+    """Dataset a training or a map reads, its job's closing file being `record`.
+
+    A dataset grows whenever a film is added, and a job that is up to date does not care: to it, the dataset is `ancient`. To
+    a job out of date it must not be. Where the dataset itself is to be gathered again, Snakemake 9.27 asks no job behind
+    it for its digest, and would leave one whose only link is ancient for the next run.
+    """
+    path = dataset(group)
+    return ancient(path) if is_current(Path(record), digest) else path
+
+
+def training_file(training: str, name: str) -> str:
+    return str(paths.training(RESULTS, STUDY.name, training) / name)
+
+
+def map_file(training: str, name: str) -> str:
+    return str(paths.maps(RESULTS, STUDY.name, training) / name)
+
+
+def figure_file(figure: str, suffix: str) -> str:
+    return str(paths.figure(RESULTS, STUDY.name, figure, suffix))
+
+
+STAGES = ("films", "datasets", "trainings", "maps", "figures", "report")
+
+
+def files_of(stage: str) -> list[str]:
+    if stage == "films":
+        return [path for group in STUDY.groups for path in manifests(group)]
+    if stage == "datasets":
+        return [dataset(group) for group in STUDY.groups]
+    if stage == "trainings":
+        return [training_file(training, "result.json") for training in STUDY.trainings]
+    if stage == "maps":
+        return [map_file(training, "metrics.json") for training in STUDY.maps]
+    if not STUDY.trainings:  # a study that learns nothing ends with its datasets
+        return []
+    if stage == "figures":
+        return [figure_file(figure, ".png") for figure in STUDY.figures]
+    return [str(paths.report(RESULTS, STUDY.name))]
+
+
+def targets(last: str):
+    """Return the input function of a target rule: every file of a stage and of the stages before it.
+
+    Snakemake does not look for a file that nothing out of date needs. Naming them all lets a run notice that one is gone.
+    """
+
+    def files(wildcards) -> list[str]:
+        if IS_HEAD:
+            head.start(STUDY, workflow)
+        return [path for stage in STAGES[: STAGES.index(last) + 1] for path in files_of(stage)]
+
+    return files

@@ -1,0 +1,30 @@
+# Parameter maps. A trained network slid over films it has not seen.
+
+
+rule map:
+    input:
+        films=lambda wildcards: films_of(
+            STUDY.maps[wildcards.training].films,
+            map_file(wildcards.training, "metrics.json"),
+            STUDY.maps[wildcards.training].digest,
+        ),
+        network=training_file("{training}", "best.pt"),
+    output:
+        maps=map_file("{training}", "maps.h5"),
+        metrics=map_file("{training}", "metrics.json"),
+    log:
+        log_of("map", "{training}"),
+    benchmark:
+        benchmark_of("map", "{training}")
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY.compute["map"]["threads"]
+    resources:
+        **compute("map"),
+    params:
+        study=study_file,
+        digest=lambda wildcards: STUDY.maps[wildcards.training].digest,
+    message:
+        "Mapping parameters with {wildcards.training}"
+    shell:
+        "weiss map {params.study:q} {wildcards.training} --digest {params.digest} --threads {threads} > {log} 2>&1"

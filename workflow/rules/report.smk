@@ -1,0 +1,58 @@
+# Figures and the report page.
+
+from weiss.figures.names import inputs as figure_inputs
+
+
+rule figure:
+    input:
+        lambda wildcards: [str(path) for path in figure_inputs(STUDY, wildcards.figure, RESULTS)],
+    output:
+        image=report(
+            figure_file("{figure}", ".png"),
+            caption="../report/figure.rst",
+            category=lambda wildcards: FIGURES[wildcards.figure].category,
+            labels=lambda wildcards: {"figure": FIGURES[wildcards.figure].title},
+        ),
+        data=figure_file("{figure}", ".csv"),
+    log:
+        log_of("figure", "{figure}"),
+    benchmark:
+        benchmark_of("figure", "{figure}")
+    conda:
+        "../../envs/report.yaml"
+    threads: STUDY.compute["report"]["threads"]
+    resources:
+        **compute("report"),
+    params:
+        study=study_file,
+        digest=lambda wildcards: STUDY.figure_digest(wildcards.figure),
+    message:
+        "Drawing the figure {wildcards.figure}"
+    shell:
+        "weiss figure {params.study:q} {wildcards.figure} --digest {params.digest} > {log} 2>&1"
+
+
+rule report:
+    input:
+        figures=[figure_file(figure, suffix) for figure in STUDY.figures for suffix in (".png", ".csv")],
+        datasets=[str(paths.dataset_summary(RESULTS, STUDY.name, group)) for group in STUDY.groups],
+        trainings=[training_file(training, "result.json") for training in STUDY.trainings],
+        maps=[map_file(training, "metrics.json") for training in STUDY.maps],
+    output:
+        str(paths.report(RESULTS, STUDY.name)),
+    log:
+        log_of("report", "report"),
+    benchmark:
+        benchmark_of("report", "report")
+    conda:
+        "../../envs/report.yaml"
+    threads: STUDY.compute["report"]["threads"]
+    resources:
+        **compute("report"),
+    params:
+        study=study_file,
+        digest=STUDY.report_digest(),
+    message:
+        "Writing the report"
+    shell:
+        "weiss report {params.study:q} > {log} 2>&1"
