@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -81,6 +83,24 @@ def test_environments_hold_the_versions_of_the_constraints() -> None:
         for requirement in yaml.safe_load(path.read_text())["dependencies"][-1]["pip"]:
             package, version = requirement.split("==")
             assert pinned[package.lower()] == version, f"{path.name}: {requirement}"
+
+
+def test_every_import_is_declared() -> None:
+    """What the package imports, its dependencies name: an environment here may hold more than a fresh one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *(project["optional-dependencies"][name] for name in ("sim", "train", "report"))]
+    groups.append(project["optional-dependencies"]["workflow"])
+    declared = {re.split(r"[^A-Za-z0-9_-]", line)[0].lower() for group in groups for line in group}
+    renamed = {"yaml": "pyyaml", "sklearn": "scikit-learn", "PIL": "pillow", "cupy": "cupy-cuda13x"}
+    imported = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    imported -= set(sys.stdlib_module_names) | {"weiss"}
+    assert {renamed.get(name, name.replace("_", "-")) for name in imported} <= declared
 
 
 def test_the_wheel_holds_schemas_and_templates(tmp_path: Path) -> None:
