@@ -207,6 +207,15 @@ def check_maps(document: Document, maps: dict[str, Any], learn: dict[str, Any] |
             f"a stride of {maps['stride']} is larger than the {group.grid[0]} × {group.grid[1]} films of {group.name}",
             where("maps", "stride"),
         )
+    if group.inner_margin is not None and any(
+        (length - group.inner_margin - 1) // maps["stride"] * maps["stride"] < group.inner_margin
+        for length in group.grid
+    ):
+        raise UserError(
+            f"a stride of {maps['stride']} reads no cell of the inner region of {group.name}",
+            where("maps", "stride"),
+            "take a smaller one",
+        )
     offered = {
         "networks": list(learn["networks"]),
         "n_data": learn["n_data"],

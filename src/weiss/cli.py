@@ -10,6 +10,13 @@ from pathlib import Path
 from weiss.errors import UserError
 
 
+def _count(text: str) -> int:
+    """A whole number from 1 on, or the message argparse prints."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="weiss", description=__doc__)
     stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
@@ -23,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--digest", help="stop unless the study still describes this very job")
         if workers:
             sub.add_argument("--device", choices=("auto", "cpu", "gpu"), help="default: as the study says")
-            sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+            sub.add_argument("--threads", type=_count, default=1, help="CPU threads (default: 1)")
         return sub
 
     stage("check", "Validate a study file and say nothing more than 'ok'.")
@@ -47,6 +54,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from weiss.study import check_digest, load_study
 
     study, results, stage = load_study(arguments.study), arguments.results, arguments.stage
+    if results.exists() and not results.is_dir():
+        raise UserError("is a file, expected a folder", str(results), "give another folder with --results")
 
     def job_of(kind: str, jobs: dict) -> object:
         """Look up the named job, and stop if the study was edited since it was planned."""

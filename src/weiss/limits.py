@@ -11,8 +11,8 @@ Fault = tuple[str, str, str]
 def tdgl_fault(settings: Mapping[str, Any], condition: Mapping[str, float]) -> Fault | None:
     """Say why a Ginzburg–Landau film cannot be simulated with these settings.
 
-    Explicit Euler on the 5-point Laplacian with spacing 1 is taken as unsound from dt·8J/2 = 1 on, half the formal
-    stability limit: 8 J is the largest eigenvalue of −J∇².
+    Explicit Euler is stable while dt times the largest eigenvalue is below 2. That of −J∇², five-point on unit cells,
+    is 8 J, so dt·8J/2 must be below 1. Necessary, not sufficient: cells of strong anisotropy are stiffer still.
 
     Parameters
     ----------

@@ -34,6 +34,8 @@ from weiss.checks import (
 )
 from weiss.errors import UserError
 from weiss.figures import names as figure_names
+from weiss.learn.networks import PRETRAINED
+from weiss.learn.networks.names import WITH_IMAGENET_WEIGHTS
 from weiss.learn.version import LEARN_VERSION
 from weiss.maps.version import MAPS_VERSION
 from weiss.models import sim_version
@@ -195,7 +197,7 @@ class Training:
     window : int
         Side of the crop in cells.
     recipe : dict
-        Complete recipe of this network; ``weights`` is None or an absolute path.
+        Complete recipe of this network; ``weights`` is None, "pretrained" or an absolute path.
     train_seeds, validate_seeds, test_seeds : tuple of int
     points : dict of str to tuple of str
         Point ids for ``train``, ``validate`` and ``test``.
@@ -534,12 +536,20 @@ def _recipe(
     weights = recipe["weights"]
     if weights is None:
         return recipe, recipe
+    if weights == PRETRAINED:
+        if network not in WITH_IMAGENET_WEIGHTS:
+            raise UserError(
+                f"there are no ImageNet weights for the network {network}",
+                document.where("learn", "networks", network, "weights"),
+                f"expected null or a file; {', '.join(WITH_IMAGENET_WEIGHTS)} have some",
+            )
+        return recipe, recipe
     path = (document.path.parent / weights).resolve()
     if not path.is_file():
         raise UserError(
             f"no such weights file: {path}",
             document.where("learn", "networks", network, "weights"),
-            "expected null or a file (relative to the study file)",
+            f"expected null, {PRETRAINED}, or a file (relative to the study file)",
         )
     status = path.stat()
     contents = _file_digest(path, status.st_size, status.st_mtime_ns)

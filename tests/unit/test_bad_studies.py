@@ -212,6 +212,7 @@ EDITS: list[tuple[str, Any, str, str]] = [
     ("learn.seeds.test", [9], "learn.seeds.test", "has no seed 9, it has 1-8"),
     ("learn.seeds.train", {"range": [3, 12]}, "learn.seeds.train", "has no seed 9-12"),
     ("learn.data", "nonuniform", "learn.data", "are nonuniform"),
+    ("maps.stride", 70, "maps.stride", "reads no cell of the inner region"),
     ("maps.stride", 97, "maps.stride", "larger than the 96 × 96 films"),
     ("films.uniform.tdgl", {"integrator": "euler", "dt": 0.125}, "films.uniform.tdgl.dt", "unstable at J 2"),
     ("compute.train", {"device": "gpu", "gpus": 0}, "compute.train", "gpus is 0"),
@@ -348,6 +349,20 @@ def test_a_table_behind_a_link_that_leaves_the_folder(study_file: Path, capsys: 
 def test_other_stages_refuse_the_same_way(stage: str, study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study_file.write_text(yaml.safe_dump(edited(("fims", 1))), encoding="utf-8")
     assert "did you mean 'films'?" in _refusal(study_file, capsys, stage)
+
+
+def test_results_that_are_a_file(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study_file.write_text(yaml.safe_dump(SMALL), encoding="utf-8")
+    assert main(["gather", str(study_file), "uniform", "--results", str(study_file)]) == 2
+    assert f"{study_file}: is a file, expected a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "two", "1.5"])
+def test_impossible_numbers_of_threads(threads: str, study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["train", str(study_file), "mod-n1-r01", f"--threads={threads}"])
+    assert caught.value.code == 2
+    assert "expected a whole number from 1 on" in capsys.readouterr().err
 
 
 def test_a_good_study_passes(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,6 +119,24 @@ def test_gallery_leaves_out_combinations_the_study_leaves_out(tmp_path):
     assert len(data) == 3 and sum(bool(axis.images) for axis in figure.axes) == 3 and len(figure.axes) == 4
 
 
+def test_gallery_of_conditions_on_no_grid(tmp_path):
+    space = {"random": {"n": 8, "seed": 1, "J": [0.4, 2.0], "D": [0.1, 1.9]}}
+    films = {"uniform": synthetic.CONTENT["films"]["uniform"] | {"space": space, "seeds": [1]}}
+    study = synthetic.write_study(tmp_path, films=films, learn=None, maps=None)
+    synthetic.make_films(study, tmp_path / "results")
+    figure, data = build("gallery", study, tmp_path / "results")
+    assert len(data) == 8 and data["point"].is_unique and sum(bool(axis.images) for axis in figure.axes) == 8
+
+
+def test_a_map_is_drawn_at_the_scale_of_its_film_whatever_the_stride():
+    _, axes = style.canvas(1, 2, 4, 2)
+    for axis, stride in zip(axes[0], (1, 3), strict=True):
+        image = style.parameter_map(axis, np.zeros((64, 64))[::stride, ::stride], (0, 1), stride)
+        left, right, bottom, top = image.get_extent()
+        centres = left + (np.arange(image.get_size()[1]) + 0.5) * (right - left) / image.get_size()[1]
+        assert centres == pytest.approx(np.arange(0, 64, stride)) and (left, right) == (top, bottom)
+
+
 def test_seeds_shows_one_condition():
     data = table("seeds")
     assert data["seed"].tolist() == [1, 2, 3, 4]
@@ -275,6 +293,8 @@ def test_only_figures_that_apply(tmp_path):
         figures.run(study, "errors", tmp_path / "results")
     maps = synthetic.CONTENT["maps"] | {"films": "uniform"}
     assert set(ALL) - set(synthetic.write_study(tmp_path, maps=maps).figures) == {"regions", "roc"}
+    learn = synthetic.CONTENT["learn"] | {"targets": ["J"]}
+    assert set(ALL) - set(synthetic.write_study(tmp_path, learn=learn).figures) == {"roc"}
 
 
 def test_film_figures_show_the_films_learned_from(tmp_path):

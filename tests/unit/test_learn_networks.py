@@ -10,7 +10,8 @@ from torchvision import models
 
 from weiss.errors import UserError
 from weiss.learn.networks import build, weights_file
-from weiss.learn.networks.names import MODULES, NAMES
+from weiss.learn.networks.names import MODULES, NAMES, WITH_IMAGENET_WEIGHTS
+from weiss.learn.networks.torchvision_nets import imagenet_file
 
 # Parameters of the 1000-class networks as torchvision documents them, and the features entering their last layer.
 DOCUMENTED = {
@@ -187,6 +188,15 @@ def test_published_weights_are_looked_for_in_the_cache_and_never_downloaded(tmp_
     assert weights_file("mob", "pretrained") == place
     loaded = build("mob", 2, weights="pretrained")
     assert torch.equal(loaded.net.features[0][0].weight, mob_state["features.0.0.weight"])
+
+
+def test_names_of_networks_with_published_weights():
+    for name in MODULES:
+        if name in WITH_IMAGENET_WEIGHTS:
+            assert imagenet_file(name)[1].startswith("https://")
+        else:
+            with pytest.raises(UserError, match="no ImageNet weights"):
+                weights_file(name, "pretrained")
 
 
 def test_mod_has_no_published_weights():

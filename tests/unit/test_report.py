@@ -109,17 +109,38 @@ def test_title_is_text_not_markup(tmp_path):
 # --- content ---------------------------------------------------------------------------------------------------------
 
 
-def test_answer_is_the_median_of_the_best_network_against_the_median_predictor():
+def test_answer_is_the_network_of_the_lowest_validation_error_against_the_median_predictor(tmp_path):
+    study, results = synthetic.copy(tmp_path)
+    for key, training in study.trainings.items():
+        # The size that validates worse tests better: chosen by its test error it would be the answer.
+        one = training.n_data == 1
+        errors = {"test_mae_J": 0.3 if one else 0.2, "test_mae_D": 0.4 if one else 0.1}
+        change_result(study, results, key, validate_mae=0.2 if one else 0.5, **errors)
+    text = fresh(study, results).text
+    assert "J is read off a single window with a mean absolute error of 0.300 (median of 2 repeats, mod, 1 " in text
+    assert "D is read off a single window with a mean absolute error of 0.400 (median of 2 repeats, mod, 1 " in text
+    assert "those with the lowest validation error" in text
+    for key in study.trainings:
+        change_result(study, results, key, baseline_mae_J=0.25)
+    assert "gives 0.250: this network is not better than that at J." in fresh(study, results).text
+
+
+def test_baseline_without_error_is_named():
     study, results = synthetic.finished()
-    text = page_of(study, results).text
-    for target in ("J", "D"):
-        by_size = {}
-        for key, training in study.trainings.items():
-            result = json.loads((paths.training(results, study.name, key) / "result.json").read_text())
-            by_size.setdefault(training.n_data, []).append(result[f"test_mae_{target}"])
-        lowest = min(median(values) for values in by_size.values())
-        assert f"{target} is read off a single window with a mean absolute error of {findings.number(lowest)}" in text
-        assert findings.number(result[f"baseline_mae_{target}"]) in text
+    found = collect(study, results)
+    errors = statistics.errors(found).assign(baseline=0.0)
+    notes = [card.note for card in findings.cards(found, errors, statistics.films(found))]
+    assert any("the films have one value" in note for note in notes) and not any("nan" in note for note in notes)
+
+
+def test_mapped_films_of_a_training_seed_are_not_called_unseen(tmp_path):
+    study, results = synthetic.finished()
+    assert "which they had not seen" in page_of(study, results).text
+    films = synthetic.CONTENT["films"]
+    films = films | {"nonuniform": films["nonuniform"] | {"seeds": [1, 3]}}
+    text = fresh(synthetic.write_study(tmp_path, films=films), tmp_path / "results").text
+    assert "which they had not seen" not in text
+    assert "Mapped films have the seed 3, as have films the networks were trained or chosen with" in text
 
 
 def test_page_gives_areas_points_evaluations_config_and_versions():
@@ -208,6 +229,16 @@ def test_results_of_an_earlier_study_are_left_out(tmp_path):
     text = fresh(study, tmp_path / "results").text
     assert "The training mod-n1-r01 on disk is of an earlier version of the study and is left out." in text
     assert "0 of 4 trainings" in text and "is read off a single window" not in text
+
+
+def test_result_that_does_not_say_what_it_is_of_is_not_shown(tmp_path):
+    study, results = synthetic.copy(tmp_path)
+    path = paths.training(results, study.name, "mod-n2-r01") / "result.json"
+    content = json.loads(path.read_text())
+    del content["digest"]
+    path.write_text(json.dumps(content))
+    text = fresh(study, results).text
+    assert "The training mod-n2-r01 is damaged." in text and "3 of 4 trainings" in text
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"films": 3}', '{"films": []}'])

@@ -253,6 +253,16 @@ def test_weights_file_counts_by_its_contents_not_its_place(tmp_path: Path) -> No
     assert digest("a", b"one") == digest("b", b"one") != digest("c", b"two")
 
 
+def test_published_weights_are_named_not_read() -> None:
+    plain, pretrained = (
+        load(edited(("learn.networks.mob", {"weights": weights}))).trainings["mob-n1-r01"]
+        for weights in (None, "pretrained")
+    )
+    assert pretrained.recipe["weights"] == "pretrained" and pretrained.digest != plain.digest
+    with pytest.raises(UserError, match="no ImageNet weights for the network mod"):
+        load(edited(("learn.networks.mod", {"weights": "pretrained"})))
+
+
 # --- maps, figures, digests -------------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ VERSIONS = {"tdgl": SIM_VERSION, "learn": LEARN_VERSION, "maps": MAPS_VERSION}
 # What a result depends on, by the version that stands for it.
 SOURCES = {
     "tdgl": ("src/weiss/tdgl/*.py", "src/weiss/arrays.py"),
-    "learn": ("src/weiss/learn/**/*.py", "src/weiss/patterns/crops.py"),
+    "learn": ("src/weiss/learn/**/*.py", "src/weiss/patterns/crops.py", "src/weiss/patterns/windows.py"),
     "maps": ("src/weiss/maps/*.py", "src/weiss/patterns/windows.py", "src/weiss/patterns/regions.py"),
 }
 

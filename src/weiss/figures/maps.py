@@ -62,7 +62,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             limits = _limits(maps.data, target, len(films))
             for axis, kind in zip(axes[line, 1 + 2 * number : 3 + 2 * number], ("map", "true"), strict=True):
                 values = maps.data[f"{target}_{kind}"].values[line]
-                images[target] = style.parameter_map(axis, values, limits, shape)
+                images[target] = style.parameter_map(axis, values, limits, maps.job.stride)
                 if film["inner_margin"] is not None and kind == "map":
                     style.inner_border(axis, shape, film["inner_margin"])
                 if line == 0:

@@ -167,10 +167,11 @@ def applies(study: Study, name: str) -> bool:
             return False
         group = _mapped_group(study)
         if name == "roc":
+            targets = next(iter(study.maps.values())).training.targets
             return any(
-                point.condition.get(f"{key}_in", value) != value
+                point.condition.get(f"{key}_in", point.condition[key]) != point.condition[key]
                 for point in group.points
-                for key, value in point.condition.items()
+                for key in targets
             )
         return name in ("maps", "profile") or group.inner_margin is not None
     points = film_group(study).points

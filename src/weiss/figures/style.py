@@ -96,7 +96,7 @@ def domains(axes: Axes, pattern: NDArray) -> None:
     bare(axes)
 
 
-def parameter_map(axes: Axes, values: NDArray, limits: tuple[float, float], shape: tuple[int, int]) -> AxesImage:
+def parameter_map(axes: Axes, values: NDArray, limits: tuple[float, float], stride: int) -> AxesImage:
     """Show a parameter map over the film it belongs to, with given colour limits.
 
     Parameters
@@ -105,17 +105,17 @@ def parameter_map(axes: Axes, values: NDArray, limits: tuple[float, float], shap
     values : ndarray, shape (rows, columns)
     limits : (float, float)
         Colour limits; the same for a map and the truth it is compared with.
-    shape : (int, int)
-        Film (ny, nx) in cells, so that maps of any stride are drawn at the film's scale.
+    stride : int
+        Cells between values: a map is drawn at the film's scale, every value around its own cell 0, stride, 2 stride …
     """
-    ny, nx = shape
+    rows, columns = values.shape
     image = axes.imshow(
         values,
         cmap=MAP_COLOURS,
         vmin=limits[0],
         vmax=limits[1],
         interpolation="nearest",
-        extent=(-0.5, nx - 0.5, ny - 0.5, -0.5),
+        extent=(-stride / 2, (columns - 0.5) * stride, (rows - 0.5) * stride, -stride / 2),
     )
     bare(axes)
     return image

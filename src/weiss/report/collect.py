@@ -143,7 +143,10 @@ def _current(found: Collected, path: Path, digest: str, what: str) -> dict | Non
     except UserError:
         found.problems.append(f"The {what} is {'damaged' if path.exists() else 'missing'}.")
         return None
-    if content.get("digest", digest) != digest:
+    if "digest" not in content:
+        found.problems.append(f"The {what} is damaged.")
+        return None
+    if content["digest"] != digest:
         found.problems.append(f"The {what} on disk is of an earlier version of the study and is left out.")
         return None
     return content

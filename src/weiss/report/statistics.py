@@ -46,15 +46,16 @@ def errors(found: Collected) -> pd.DataFrame:
     -------
     DataFrame
         Columns target, network, n_data, repeats (found), median, low, high (None without repeats), baseline (error of
-        always answering the median of the training values).
+        always answering the median of the training values), validate (median validation error, all targets together).
     """
     rows = []
     for key, result in found.trainings.items():
         training = found.study.trainings[key]
         for target in training.targets:
             error, baseline = float(result[f"test_mae_{target}"]), float(result[f"baseline_mae_{target}"])
-            rows.append((target, training.network, training.n_data, error, baseline))
-    table = pd.DataFrame(rows, columns=["target", "network", "n_data", "mae", "baseline"])
+            validate = float(result["validate_mae"])
+            rows.append((target, training.network, training.n_data, error, baseline, validate))
+    table = pd.DataFrame(rows, columns=["target", "network", "n_data", "mae", "baseline", "validate"])
     lines = []
     for (target, network, n_data), group in table.groupby(["target", "network", "n_data"], sort=False):
         values = group["mae"].tolist()
@@ -69,9 +70,10 @@ def errors(found: Collected) -> pd.DataFrame:
                 "low": low,
                 "high": high,
                 "baseline": float(group["baseline"].mean()),
+                "validate": float(group["validate"].median()),
             }
         )
-    columns = ["target", "network", "n_data", "repeats", "median", "low", "high", "baseline"]
+    columns = ["target", "network", "n_data", "repeats", "median", "low", "high", "baseline", "validate"]
     targets = list(dict.fromkeys(table["target"]))
     lines.sort(key=lambda line: targets.index(line["target"]))
     return pd.DataFrame(lines, columns=columns)

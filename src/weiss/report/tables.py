@@ -66,7 +66,8 @@ def _errors(errors: pd.DataFrame) -> Table:
         ("parameter", "network", "N_data", "repeats", "median MAE", "95 % interval", "median predictor", "ratio"),
         tuple(rows),
         "MAE: mean absolute error on the central window of the test films, each under four rotations. Median and "
-        "bootstrap interval are over repeats; few repeats give an interval that is too narrow. The median predictor "
+        "bootstrap interval are over repeats; few repeats give an interval that is too narrow, and as all repeats are "
+        "tested on the same films, it does not hold the scatter from film to film. The median predictor "
         "always answers the median of the training values; the ratio is to its error.",
         words=2,
     )
@@ -90,7 +91,8 @@ def _films(films: pd.DataFrame) -> Table:
         ("map", "film", "parameter", "AUC", "MAE", "MAE inner", "MAE outer", "median predictor"),
         tuple(rows),
         "AUC: area under the ROC curve of telling the region with the larger true value from the other by the read "
-        "value; a dash where both regions have the same true value or the film has no inner region. The median "
+        "value; a dash where both regions have the same true value or the film has no inner region. Windows of "
+        "neighbouring cells overlap, so it describes one film and is no significance. The median "
         "predictor answers the median of the training values everywhere; where that is the true outer value it is "
         "right there by construction.",
         words=3,

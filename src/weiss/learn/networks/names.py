@@ -16,3 +16,6 @@ MODULES: dict[str, str] = {
 }
 
 NAMES: tuple[str, ...] = tuple(MODULES)
+
+WITH_IMAGENET_WEIGHTS: tuple[str, ...] = ("reg", "mob", "eff", "mna", "res")
+"""Networks that may start from published weights (`weights: pretrained`)."""
