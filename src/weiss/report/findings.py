@@ -206,8 +206,8 @@ def warnings(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> lis
     if seeds := seen_seeds(found):
         listed.append(
             f"Mapped films have the seed{'s' if len(seeds) > 1 else ''} {seeds_text(seeds)}, as have films the "
-            "networks were trained or chosen with: the same random numbers made them, so the maps are no test on unseen "
-            "films."
+            "networks were trained or chosen with: the same random numbers made them, so the maps are no test on "
+            "unseen films."
         )
     for row in errors.itertuples():
         who = f"{row.network} with {row.n_data} training {'seeds' if row.n_data > 1 else 'seed'}"
