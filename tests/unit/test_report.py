@@ -125,6 +125,16 @@ def test_answer_is_the_network_of_the_lowest_validation_error_against_the_median
     assert "gives 0.250: this network is not better than that at J." in fresh(study, results).text
 
 
+def test_answer_sets_the_maps_against_the_median_predictor():
+    study, results = synthetic.finished()
+    found = collect(study, results)
+    answer = " ".join(findings.answer(found, statistics.errors(found), statistics.films(found)))
+    for film in found.maps[found.shown_map]["films"]:
+        for numbers in film["targets"].values():
+            mae, baseline = (findings.number(numbers[key]) for key in ("mae", "baseline_mae"))
+            assert f"D_in = {film['condition']['D_in']:g}: {mae} against {baseline}" in answer
+
+
 def test_baseline_without_error_is_named():
     study, results = synthetic.finished()
     found = collect(study, results)
@@ -135,7 +145,7 @@ def test_baseline_without_error_is_named():
 
 def test_mapped_films_of_a_training_seed_are_not_called_unseen(tmp_path):
     study, results = synthetic.finished()
-    assert "which they had not seen" in page_of(study, results).text
+    assert "which they had not seen, to map" in page_of(study, results).text
     films = synthetic.CONTENT["films"]
     films = films | {"nonuniform": films["nonuniform"] | {"seeds": [1, 3]}}
     text = fresh(synthetic.write_study(tmp_path, films=films), tmp_path / "results").text

@@ -75,7 +75,7 @@ def done(found: Collected) -> str:
         )
     if study.maps:
         job = next(iter(study.maps.values()))
-        unseen = "" if seen_seeds(found) else ", which they had not seen"
+        unseen = "" if seen_seeds(found) else ", which they had not seen,"
         text += (
             f" {len(found.maps)} of {len(study.maps)} trained networks were slid over the films of group {job.films}"
             f"{unseen} to map the parameters."
@@ -137,7 +137,7 @@ def _shown_auc(found: Collected, films: pd.DataFrame) -> list[tuple[str, pd.Data
 
 
 def answer(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[str]:
-    """Say how well parameters are read, one sentence per parameter, and how well the maps tell inner from outer."""
+    """Say how well parameters are read, one sentence per parameter, and how good the shown maps are."""
     sentences = []
     for row in best(errors).itertuples():
         text = (
@@ -157,6 +157,16 @@ def answer(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[
         sentences.append(text)
     if len(errors.groupby(["network", "n_data"])) > 1:
         sentences.append("Network and number of training seeds are those with the lowest validation error.")
+    shown = films[films["map"] == found.shown_map] if len(films) else films
+    for target, rows in shown.groupby("target", sort=False) if len(shown) else ():
+        listed = "; ".join(
+            f"{_film(row.condition, row.seed, rows)}: {number(row.mae)} against {number(row.baseline_mae)}"
+            for row in rows.itertuples()
+        )
+        sentences.append(
+            f"The {target} map of {found.shown_map} has a mean absolute error, against that of the median of the "
+            f"training values everywhere, of {listed}."
+        )
     for target, rows in _shown_auc(found, films):
         listed = "; ".join(f"{_film(row.condition, row.seed, rows)}: {row.auc:.3f}" for row in rows.itertuples())
         sentences.append(

@@ -23,9 +23,9 @@ from weiss.learn.networks.regressor import Regressor
 NORM_MOMENTUM = 0.1
 """Share of the newest batch in the running statistics of batch normalisation.
 
-Torchvision sets 0.01 (mob) and 0.0003 (mna) for hundreds of thousands of ImageNet steps. Trainings here last hundreds
-to a few thousand steps, after which such averages would still be near their initial values: the network in evaluation
-would not be the one that was trained."""
+Torchvision sets 0.01 (mob) and 0.0003 (mna) for hundreds of thousands of ImageNet steps. Trainings here last tens to
+a few thousand steps: with 0.0003 such averages would still hold much of their initial values, with 0.01 they would
+trail by a hundred steps, and the network in evaluation would not be the one that was trained."""
 
 
 def _regressor(make: Callable[..., nn.Module], head: str, n_targets: int) -> Regressor:
