@@ -8,7 +8,13 @@ docs/tdgl.md, made by benchmarks/tdgl_reference.py.
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,7 +120,7 @@ def _mixed(count: int) -> list[tuple[dict, int]]:
 
 
 def test_a_film_does_not_feel_its_batch() -> None:
-    """The same film alone, in a batch of 7 and in one of 64, and on two threads: bit for bit the same."""
+    """The same film alone, in a batch of 7 and in one of 64, and in another process: bit for bit the same."""
     films = _mixed(64)
     alone = [run([film])[0] for film in films[:7]]
     together = {7: run(films[:7], batch=7), 64: run(films, batch=64), "threads": run(films[:7], threads=2)}
@@ -156,6 +162,9 @@ def test_film_that_blows_up_is_named() -> None:
     with np.errstate(all="ignore"), pytest.raises(SimulationError, match="not finite") as caught:
         run(films, batch=2)
     assert caught.value.index == 1
+    with pytest.raises(SimulationError, match="not finite") as caught:
+        run(films, threads=2)
+    assert caught.value.index == 1
 
 
 @pytest.mark.parametrize("integrator", ["rkc", "euler"])
@@ -182,3 +191,37 @@ def test_hermite_reproduces_a_cubic() -> None:
     np.testing.assert_allclose(filled, value(t), atol=1e-12)
     noisy = hysteresis._hermite(t, (2, 5), (0.9, 1.0), (3.0, -2.0))
     assert ((noisy >= 0.9) & (noisy <= 1.0)).all(), "a mean outside its ends would be a magnetisation beyond saturation"
+
+
+def test_workers_die_with_a_killed_parent() -> None:
+    """SIGKILL leaves no process behind that goes on simulating."""
+    script = textwrap.dedent("""
+        import multiprocessing, sys, threading, time
+        sys.path.insert(0, "tests")
+        from physics.films import film
+        from weiss.tdgl import simulate
+
+        def tell():
+            while len(multiprocessing.active_children()) < 2:
+                time.sleep(0.05)
+            print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+
+        if __name__ == "__main__":
+            threading.Thread(target=tell, daemon=True).start()
+            list(simulate([(film(2.0, 1.0, 64), seed) for seed in (1, 2)], threads=2))
+    """)
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+        file.write(script)
+        file.flush()
+        root = Path(__file__).resolve().parents[2]
+        parent = subprocess.Popen([sys.executable, file.name], stdout=subprocess.PIPE, text=True, cwd=root)
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        # Give them time to start: a worker is watching once it has imported the solver.
+        time.sleep(5)
+        assert len(workers) == 2
+        parent.kill()
+        parent.wait()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]

@@ -55,4 +55,4 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "weiss report {params.study:q} > {log} 2>&1"
+        "weiss report {params.study:q} --digest {params.digest} > {log} 2>&1"

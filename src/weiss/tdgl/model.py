@@ -81,13 +81,13 @@ def initial_state(seed: int, ny: int, nx: int, amplitude: float) -> np.ndarray:
 
 
 def stiffness_bound(anisotropy: np.ndarray, exchange: np.ndarray, params: Params) -> float:
-    """Bound on the spectral radius of the Jacobian of Eq. 1, for any state the film can reach.
+    """Bound on the spectral radius of the Jacobian of Eq. 1, for the states a film goes through.
 
     The exchange term and the largest slope of the reaction term, ``2 |A| + 2 (H + γ a0)`` with m at ±1, form a
-    symmetric matrix
-    (after scaling by √J) whose largest eigenvalue Lanczos gives; the dipole term adds at most γ a0. Rounded up, so
-    that the
-    last bits of a linear algebra library do not decide a step size.
+    symmetric matrix (after scaling by √J) whose largest eigenvalue Lanczos gives; the dipole term adds at most γ a0.
+    The dipole field is taken as that of a saturated film: the stronger one of a checkerboard of single cells, which
+    exchange does not let form, is left out. Rounded up, so that the last bits of a linear algebra library do not
+    decide a step size.
 
     Parameters
     ----------
