@@ -1,9 +1,8 @@
 """Coefficients of the second-order Runge–Kutta–Chebyshev method.
 
-Sommeijer, Shampine, Verwer, *J. Comput. Appl. Math.* 88 (1998) 315, Eqs. 2.2–2.9, with damping ε = 2/13. A step of
-s stages is
-stable along the negative real axis up to about 0.65 s², for s evaluations: long quiet stretches of a stiff film
-cost √(stiffness × step).
+Sommeijer, Shampine, Verwer, *J. Comput. Appl. Math.* 88 (1998) 315, Eqs. 2.2–2.9, with damping ε = 2/13. A step of s
+stages is stable along the negative real axis up to about 0.65 s², for s evaluations: long quiet stretches of a stiff
+film cost √(stiffness × step).
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ def coefficients(stages: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Coefficients of an s-stage step, written for the increments d_j = Y_j - Y_0.
 
     ``d_j = mu_j d_{j-1} + nu_j d_{j-2} + tau (mu~_j F_{j-1} + gamma~_j F_0)``, d_0 = 0 and d_1 = mu~_1 tau F_0.
-    Increments lose far
-    less to float32 rounding than the stage values themselves.
+    Increments lose far less to float32 rounding than the stage values themselves.
 
     Parameters
     ----------

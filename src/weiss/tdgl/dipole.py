@@ -1,10 +1,8 @@
 r"""Kernel of the dipole term of Eq. 1, in Fourier space.
 
 The continuum integral :math:`\int d\mathbf r' m(\mathbf r')/|\mathbf r-\mathbf r'|^3` diverges at short distance;
-with a cut-off
-it is :math:`G(k) = a_0 - 2\pi |k|` (Jagla, Phys. Rev. B 72, 094406), where the constant a0 depends on the cut-off.
-On a square
-lattice of unit spacing without the site itself, the sum is finite and a0 = 9.0336.
+with a cut-off it is :math:`G(k) = a_0 - 2\pi |k|` (Jagla, Phys. Rev. B 72, 094406), where the constant a0 depends on
+the cut-off. On a square lattice of unit spacing without the site itself, the sum is finite and a0 = 9.0336.
 """
 
 from __future__ import annotations

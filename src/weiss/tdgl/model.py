@@ -3,8 +3,7 @@ r"""A film of the time-dependent Ginzburg–Landau model: its maps, its noise an
 .. math:: \partial_t m = (1-m^2)\Big(h(t) + A_0(1+D\eta)\,m - \gamma\,(G*m)\Big) + J\nabla^2 m,\qquad \gamma = 0.095\,J
 
 (Mamada et al. 2023, Eq. 1). m is the out-of-plane magnetisation averaged over a cell, in [-1, 1]; fields are in
-units of A0,
-lengths in cells, time in the equation's own unit.
+units of A0, lengths in cells, time in the equation's own unit.
 """
 
 from __future__ import annotations

@@ -162,8 +162,7 @@ def close(
     (films, 5) ndarray, float64
         ERROR: RMS of the embedded estimate 0.8 (m0 - m1) + 0.4 tau (rate0 + rate1) (Sommeijer et al. 1998, Eq. 2.10);
         EXTRAPOLATION: RMS distance from the line through the two states before; MEAN and MEAN_RATE at the end;
-        FLIPS: number of
-        cells whose sign changed.
+        FLIPS: number of cells whose sign changed.
     """
     wide = xp.float64
     change = m1.astype(wide) - m0.astype(wide)

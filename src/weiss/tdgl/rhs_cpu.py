@@ -1,9 +1,8 @@
 """Compiled twins of `rhs` for the CPU: the same arithmetic in one pass over each film.
 
 Every film is computed on its own, so its rounding does not depend on what else is in the batch. Contraction (fused
-multiply-add)
-is the only liberty given to the compiler. Scalars come in the fields' precision: a bare literal would widen
-float32 to float64.
+multiply-add) is the only liberty given to the compiler. Scalars come in the fields' precision: a bare literal would
+widen float32 to float64.
 """
 
 from __future__ import annotations
