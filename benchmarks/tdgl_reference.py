@@ -30,13 +30,13 @@ HEAD = (
 )
 
 
-def _settings() -> dict[str, float | int | str]:
+def settings() -> dict[str, float | int | str]:
     """Every setting as the paper's study has it."""
     study = load_study(ROOT / "config" / "mamada2023.yaml")
     return dict(study.groups["uniform"].points[0].params)
 
 
-def _film(job: tuple[dict[str, float | int | str], int]) -> FilmResult:
+def film_of(job: tuple[dict[str, float | int | str], int]) -> FilmResult:
     ((_, result),) = simulate([job])
     return result
 
@@ -63,11 +63,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     pairs = [tuple(float(part) for part in pair.split(",")) for pair in arguments.pairs]
-    base = {**_settings(), "ny": arguments.n, "nx": arguments.n}
+    base = {**settings(), "ny": arguments.n, "nx": arguments.n}
     slow = {"integrator": "euler", "precision": "float64", "dt": arguments.dt}
     jobs = [({**base, "J": J, "D": D, **kind}, arguments.seed) for J, D in pairs for kind in (slow, {})]
     with ProcessPoolExecutor(arguments.processes) as pool:
-        results = list(pool.map(_film, jobs))
+        results = list(pool.map(film_of, jobs))
     rows = [_row(J, D, arguments.dt, results[2 * i], results[2 * i + 1]) for i, (J, D) in enumerate(pairs)]
     table = "\n".join([HEAD, "|" + "---|" * (HEAD.count("|") - 1), *rows])
     note = (
