@@ -42,14 +42,12 @@ def test_table_of_figures_is_read_without_matplotlib():
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_each_name_has_a_module_that_agrees_with_the_table(name):
-    module, row = registry.module(name), names.FIGURES[name]
-    assert (name, row.title, row.caption, row.category) == (module.NAME, module.TITLE, module.CAPTION, module.CATEGORY)
-    assert row.caption.endswith(".") and all(path.is_file() for path in names.sources(name))
-
-
-def test_registry_is_in_the_order_of_the_report():
-    assert tuple(registry.registry()) == ALL
+def test_each_name_has_a_module_and_a_caption(name):
+    row = names.FIGURES[name]
+    assert callable(registry.module(name).build)
+    assert (
+        row.title and row.category and row.caption.endswith(".") and all(path.is_file() for path in names.sources(name))
+    )
 
 
 @pytest.mark.parametrize("name", ALL)

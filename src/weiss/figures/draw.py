@@ -7,7 +7,7 @@ from pathlib import Path
 from weiss import paths
 from weiss.atomic import atomic_write
 from weiss.errors import UserError
-from weiss.figures import registry, style
+from weiss.figures import names, registry, style
 from weiss.study import Study, check_digest
 
 
@@ -31,7 +31,7 @@ def run(study: Study, figure: str, results: Path, expected_digest: str | None = 
         a file the figure needs is missing or damaged.
     """
     module = registry.module(figure)
-    if not module.applies(study):
+    if not names.applies(study, figure):
         raise UserError(f"figure {figure!r} does not apply: the study has nothing of what it shows", str(study.path))
     check_digest(expected_digest, study.figure_digest(figure), f"figure {figure}")
     with style.style():

@@ -8,22 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from weiss.figures import names, read, style
-from weiss.figures.names import FIGURES
+from weiss.figures import read, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from weiss.study import Study
-
-NAME = "errors"
-TITLE, CAPTION, CATEGORY = (getattr(FIGURES[NAME], field) for field in ("title", "caption", "category"))
-
-
-def applies(study: Study) -> bool:
-    """Say whether the study holds what this figure shows."""
-    return names.applies(study, NAME)
 
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:

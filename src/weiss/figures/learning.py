@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from weiss.figures import names, read, style
-from weiss.figures.names import FIGURES
+from weiss.figures import read, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,14 +15,6 @@ if TYPE_CHECKING:
     from weiss.study import Study
 
 MOST_COLUMNS = 4
-
-NAME = "learning"
-TITLE, CAPTION, CATEGORY = (getattr(FIGURES[NAME], field) for field in ("title", "caption", "category"))
-
-
-def applies(study: Study) -> bool:
-    """Say whether the study holds what this figure shows."""
-    return names.applies(study, NAME)
 
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:

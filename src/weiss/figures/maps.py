@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from weiss.figures import names, read, style
-from weiss.figures.names import FIGURES
+from weiss.figures import read, style
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
 
 MOST = 7
 WIDTH = 9.0
-
-NAME = "maps"
-TITLE, CAPTION, CATEGORY = (getattr(FIGURES[NAME], field) for field in ("title", "caption", "category"))
-
-
-def applies(study: Study) -> bool:
-    """Say whether the study holds what this figure shows."""
-    return names.applies(study, NAME)
 
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import ListedColormap
 
-from weiss.figures import names, read, style
-from weiss.figures.names import FIGURES
+from weiss.figures import read, style
 from weiss.patterns.regions import REGIONS, region_masks
 
 if TYPE_CHECKING:
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
     from weiss.study import Study
 
 _SHADES = ("#a6bddb", "#d0d9ea", "#f6d5b5", "#f7ede2")
-
-NAME = "regions"
-TITLE, CAPTION, CATEGORY = (getattr(FIGURES[NAME], field) for field in ("title", "caption", "category"))
-
-
-def applies(study: Study) -> bool:
-    """Say whether the study holds what this figure shows."""
-    return names.applies(study, NAME)
 
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:

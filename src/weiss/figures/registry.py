@@ -20,7 +20,7 @@ def module(name: str) -> ModuleType:
     Returns
     -------
     module
-        With ``NAME``, ``TITLE``, ``CAPTION``, ``CATEGORY``, ``applies(study)`` and ``build(study, results)``.
+        With ``build(study, results) -> (Figure, DataFrame)``.
 
     Raises
     ------
@@ -30,8 +30,3 @@ def module(name: str) -> ModuleType:
     if name not in FIGURES:
         raise UserError(f"no figure named {name!r}", fix=f"choose from {', '.join(FIGURES)}")
     return import_module(f"weiss.figures.{name}")
-
-
-def registry() -> dict[str, ModuleType]:
-    """All figures by name, in the order of the report."""
-    return {name: module(name) for name in FIGURES}
