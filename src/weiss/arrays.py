@@ -6,7 +6,6 @@ The only module that knows which machine the arrays live on. Everything else tak
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
 import sys
 import threading
@@ -92,16 +91,6 @@ def namespace(device: str) -> ModuleType:
 def to_host(array: Array) -> np.ndarray:
     """Bring an array of either kind to the host."""
     return array if isinstance(array, np.ndarray) else array.get()
-
-
-def describe(device: str) -> str:
-    """Name the device for a log or a manifest."""
-    if device == "cpu":
-        return "cpu"
-    import cupy
-
-    name = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)["name"].decode()
-    return f"{name} (cupy {importlib.metadata.version('cupy-cuda13x')})"
 
 
 def random_stream(*key: str | int) -> np.random.Generator:

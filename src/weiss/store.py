@@ -31,6 +31,7 @@ from weiss.atomic import (
     set_aside,
 )
 from weiss.errors import UserError
+from weiss.patterns.binarise import binarise
 from weiss.study import Point, Shard, Study, canonical_json
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def encode_point(point: Point, film: Any) -> bytes:
         raise ValueError(f"film {point.id} holds values that are not finite")
     arrays = {
         "m": m,
-        "pattern": np.where(m >= 0, 1, -1).astype(VARIABLES["pattern"].dtype),
+        "pattern": binarise(m),
         "loop_h": np.asarray(film.loop_h, dtype=VARIABLES["loop_h"].dtype),
         "loop_m": np.asarray(film.loop_m, dtype=VARIABLES["loop_m"].dtype),
     }

@@ -1,1 +1,1 @@
-"""Operations on domain patterns: binarising, windows, regions. NumPy only, no physics."""
+"""Operations on domain patterns: binarising, windows, regions, crops. No physics; only crops needs torch."""
