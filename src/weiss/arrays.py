@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import lru_cache
+from importlib.resources import files
 from types import ModuleType
 from typing import Any
 
@@ -88,6 +89,15 @@ def namespace(device: str) -> ModuleType:
     return cupy
 
 
+def empty(xp: ModuleType, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """Allocate a field; on a CPU aligned as the transforms of `convolver` want it."""
+    if xp is not np:
+        return xp.empty(shape, dtype)
+    import pyfftw
+
+    return pyfftw.empty_aligned(shape, dtype)
+
+
 def to_host(array: Array) -> np.ndarray:
     """Bring an array of either kind to the host."""
     return array if isinstance(array, np.ndarray) else array.get()
@@ -130,12 +140,107 @@ def convolver(xp: ModuleType, kernel: np.ndarray, shape: tuple[int, int], dtype:
 
 
 def _device_convolver(xp: ModuleType, kernel: np.ndarray, shape: tuple[int, int], dtype: np.dtype) -> Callable:
+    ny, nx = shape
+    # cuFFT wants every film to begin on the address of a complex number.
+    if xp.__name__ == "cupy" and ny * nx % 2 == 0:
+        return _cufft_convolver(xp, kernel / (ny * nx), shape, np.dtype(dtype))
     kernel_k = xp.asarray(kernel.astype(dtype))
 
     def convolve(field: Array, out: Array, live: np.ndarray) -> None:
         spectrum = xp.fft.rfft2(field, axes=(1, 2))
         spectrum *= kernel_k
         out[...] = xp.fft.irfft2(spectrum, s=shape, axes=(1, 2))
+
+    return convolve
+
+
+L2_SHARE = 0.5
+"""Share of the L2 cache that the transforms of one group of films may fill."""
+
+
+@lru_cache(maxsize=8)
+def _l2_bytes(device: int) -> int:
+    import cupy
+
+    return int(cupy.cuda.Device(device).attributes["L2CacheSize"])
+
+
+def films_at_once(xp: ModuleType, ny: int, nx: int, dtype: np.dtype) -> int:
+    """Films whose field, spectrum and dipole field fit the GPU's L2 cache together: a power of two, at least one."""
+    cache = L2_SHARE * _l2_bytes(int(xp.cuda.runtime.getDevice()))
+    return 2 ** int(np.log2(max(1.0, cache / (3 * ny * nx * np.dtype(dtype).itemsize))))
+
+
+PRODUCT = r"""
+struct alignas(2 * sizeof(REAL)) Complex { REAL re, im; };
+
+extern "C" __global__ void product(int size, const REAL* kernel, Complex* spectrum) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= size) return;
+    Complex& value = spectrum[(size_t)blockIdx.y * size + i];
+    const REAL factor = kernel[i];
+    value.re *= factor;
+    value.im *= factor;
+}
+"""
+"""CUDA source of ``spectrum *= kernel``, a film for every y of the grid."""
+
+
+def cufft_plans(shape: tuple[int, int], dtype: np.dtype, films: int) -> tuple[Any, Any]:
+    """Plan the real transforms of so many fields of `shape` that lie one behind the other, there and back."""
+    from cupy.cuda import cufft
+
+    ny, nx = shape
+    field, spectrum = (shape, 1, ny * nx), ((ny, nx // 2 + 1), 1, ny * (nx // 2 + 1))
+    single = np.dtype(dtype) == np.float32
+    there, back = (cufft.CUFFT_R2C, cufft.CUFFT_C2R) if single else (cufft.CUFFT_D2Z, cufft.CUFFT_Z2D)
+    try:
+        return (
+            cufft.PlanNd(shape, *field, *spectrum, there, films, "C", 1, nx // 2 + 1),
+            cufft.PlanNd(shape, *spectrum, *field, back, films, "C", 1, nx),
+        )
+    except cufft.CuFFTError as error:
+        if error.result == 2:  # CUFFT_ALLOC_FAILED
+            raise MemoryError(f"cuFFT has no memory for the transforms of {films} films") from error
+        raise
+
+
+def _cufft_convolver(xp: ModuleType, kernel: np.ndarray, shape: tuple[int, int], dtype: np.dtype) -> Callable:
+    """Three launches for a group of films, with plans kept for every number of films met.
+
+    What lies between the first live film and the last is transformed, so live films should lie together.
+    """
+    from cupy.cuda import cufft
+
+    ny, nx = shape
+    size, threads = kernel.size, 256
+    most = films_at_once(xp, ny, nx, dtype)
+    kernel_k = xp.asarray(np.ascontiguousarray(kernel.astype(dtype)))
+    real = {"f": "float", "d": "double"}[dtype.char]
+    product = xp.RawKernel(PRODUCT, "product", options=("--std=c++17", f"-DREAL={real}"))
+    plans: dict[int, tuple[Any, Any]] = {}
+    spectra = [xp.empty((0, *kernel.shape), np.result_type(dtype, np.complex64))]
+
+    def transform(field: Array, out: Array) -> None:
+        films = len(field)
+        if films not in plans:
+            plans[films] = cufft_plans(shape, dtype, films)
+        if len(spectra[0]) < films:
+            spectra[0] = xp.empty((films, *kernel.shape), spectra[0].dtype)
+        forward, backward = plans[films]
+        forward.fft(field, spectra[0], cufft.CUFFT_FORWARD)
+        product((-(-size // threads), films), (threads,), (np.int32(size), kernel_k, spectra[0]))
+        backward.fft(spectra[0], out, cufft.CUFFT_INVERSE)
+
+    def convolve(field: Array, out: Array, live: np.ndarray) -> None:
+        chosen = np.flatnonzero(live)
+        if not chosen.size:
+            return
+        end = int(chosen[-1]) + 1
+        for first in range(int(chosen[0]), end, most):
+            last = min(first + most, end)
+            if live[first:last].any():
+                transform(field[first:last], out[first:last])
 
     return convolve
 
@@ -154,19 +259,27 @@ def _compiled_multiply() -> Callable:
     return multiply
 
 
+@lru_cache(maxsize=1)
+def _know_plans() -> None:
+    """Give FFTW the timed float32 plans of the package (made by benchmarks/fftw_plans.py)."""
+    import pyfftw
+
+    pyfftw.import_wisdom((b"", files("weiss").joinpath("fftw_wisdom.txt").read_bytes(), b""))
+
+
 def _fftw_convolver(kernel: np.ndarray, shape: tuple[int, int], dtype: np.dtype) -> Callable:
     """One film at a time, so that a film's rounding never depends on its neighbours in the batch."""
     import pyfftw
 
     multiply = _compiled_multiply()
     ny, nx = shape
-    complex_dtype = np.result_type(dtype, np.complex64)
     kernel_k = np.ascontiguousarray(kernel.astype(dtype))
-    field_x = pyfftw.empty_aligned(shape, dtype)
-    out_x = pyfftw.empty_aligned(shape, dtype)
-    field_k = pyfftw.empty_aligned((ny, nx // 2 + 1), complex_dtype)
-    # FFTW_ESTIMATE: plans chosen by timing would change the rounding from run to run.
+    field_x, out_x = pyfftw.empty_aligned(shape, dtype), pyfftw.empty_aligned(shape, dtype)
+    field_k = pyfftw.empty_aligned((ny, nx // 2 + 1), np.result_type(dtype, np.complex64))
+    # FFTW_ESTIMATE: plans chosen by timing would change the rounding from run to run. For the common sizes plans timed
+    # once come with the package; another build of FFTW passes them over.
     with _PLANNER:
+        _know_plans()
         forward = pyfftw.FFTW(field_x, field_k, axes=(0, 1), flags=("FFTW_ESTIMATE",), threads=1)
         backward = pyfftw.FFTW(
             field_k,
@@ -177,12 +290,21 @@ def _fftw_convolver(kernel: np.ndarray, shape: tuple[int, int], dtype: np.dtype)
             threads=1,
         )
 
+    def fits(array: np.ndarray) -> bool:
+        return pyfftw.is_byte_aligned(array, forward.input_alignment)
+
     def convolve(field: np.ndarray, out: np.ndarray, live: np.ndarray) -> None:
         for film in np.flatnonzero(live):
-            field_x[...] = field[film]
+            source, target = field[film], out[film]
+            if not fits(source):
+                field_x[...] = source
+                source = field_x
+            forward.update_arrays(source, field_k)
             forward.execute()
             multiply(field_k, kernel_k)
+            backward.update_arrays(field_k, target if fits(target) else out_x)
             backward.execute()
-            out[film] = out_x
+            if not fits(target):
+                target[...] = out_x
 
     return convolve

@@ -21,8 +21,8 @@ from scipy.integrate import solve_ivp
 
 from physics.films import film
 from weiss.errors import SimulationError
-from weiss.tdgl import hysteresis, simulate, sweep
-from weiss.tdgl.hysteresis import FilmResult
+from weiss.tdgl import batches, hysteresis, simulate, sweep
+from weiss.tdgl.loops import FilmResult, hermite
 
 SHORT = {"quarter": 1000.0, "loop_samples": 101}
 
@@ -147,7 +147,8 @@ def test_device_path_gives_the_same_films(monkeypatch: pytest.MonkeyPatch) -> No
     vars(device).update({name: getattr(np, name) for name in dir(np) if not name.startswith("__")})
     given = [({**params, "precision": "float64"}, seed) for params, seed in _mixed(5)]
     compiled = run(given)
-    monkeypatch.setattr(hysteresis, "namespace", lambda name: device)
+    for module in (batches, hysteresis):
+        monkeypatch.setattr(module, "namespace", lambda name: device)
     plain = run(given, device="gpu")
     for one, other in zip(plain, compiled, strict=True):
         assert one.t_crossing == pytest.approx(other.t_crossing, abs=1e-2)
@@ -186,9 +187,9 @@ def test_hermite_reproduces_a_cubic() -> None:
     """Dense output of the loop is exact for cubics."""
     t = np.linspace(2, 5, 7)
     value, slope = (lambda x: x**3 - 4 * x), (lambda x: 3 * x**2 - 4)
-    filled = hysteresis._hermite(t, (2, 5), (value(2), value(5)), (slope(2), slope(5)))
+    filled = hermite(t, (2, 5), (value(2), value(5)), (slope(2), slope(5)))
     np.testing.assert_allclose(filled, value(t), atol=1e-12)
-    noisy = hysteresis._hermite(t, (2, 5), (0.9, 1.0), (3.0, -2.0))
+    noisy = hermite(t, (2, 5), (0.9, 1.0), (3.0, -2.0))
     assert ((noisy >= 0.9) & (noisy <= 1.0)).all(), "a mean outside its ends would be a magnetisation beyond saturation"
 
 

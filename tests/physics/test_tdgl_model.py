@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 from scipy.special import zeta
@@ -55,9 +57,7 @@ def test_plane_wave_grows_at_the_analytic_rate() -> None:
         k = TWO_PI * waves / n
         m = amplitude * np.cos(k * np.arange(n))[None, None, :] * np.ones((1, n, 1))
         medium = rhs.Medium(np.ones((1, n, n)), np.full((1, n, n), J), params["gamma_per_J"], 1.0)
-        dipole, rate, live = np.empty_like(m), np.empty_like(m), np.ones(1, bool)
-        convolver(np, cutoff_kernel(n, n, params["a0"]), (n, n), m.dtype)(m, dipole, live)
-        rhs.rate(np, m, np.zeros_like(m), dipole, medium, np.zeros(1), rate, live)
+        rate = rate_of(m, medium, cutoff_kernel(n, n, params["a0"]), 0.0, rhs)
         growth = 1.0 - 0.095 * J * (5.9 - TWO_PI * k) - 4 * J * np.sin(k / 2) ** 2
         np.testing.assert_allclose(rate, growth * m, atol=1e-9 * amplitude)
 
@@ -72,55 +72,87 @@ def test_most_unstable_wavelength_does_not_depend_on_j() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_compiled_kernels_agree_with_the_plain_ones(dtype: type) -> None:
-    """Rate, stage, clip and close: one array expression each, against the compiled loops."""
+@pytest.mark.parametrize("varies", [True, False], ids=["J varies", "J is uniform"])
+def test_compiled_kernels_agree_with_the_plain_ones(dtype: type, varies: bool) -> None:
+    """Evaluate, stage, finish and close: one array expression each, against the compiled loops."""
     rng = np.random.default_rng(5)
     shape = (3, 9, 12)
     one = lambda: rng.standard_normal(shape).astype(dtype)  # noqa: E731
-    medium = rhs.Medium(one(), abs(one()), 0.095, 1 - 1e-6)
-    m, low, dipole, m0, low0, rate0, d1, d2 = (one() for _ in range(8))
+    exchange = abs(one()) if varies else abs(one())[:, :1]
+    medium = rhs.Medium(one(), exchange, 0.095, 1 - 1e-6)
+    m, low, dipole, before, d1, d2 = (one() for _ in range(6))
     h, live = rng.standard_normal(3), np.ones(3, bool)
     tolerance = 200 * np.finfo(dtype).eps
-    plain, compiled = np.empty_like(m), np.empty_like(m)
-    rhs.rate(np, m, low, dipole, medium, h, plain, live)
-    rhs_cpu.rate(np, m, low, dipole, medium, h, compiled, live)
-    np.testing.assert_allclose(compiled, plain, rtol=tolerance, atol=tolerance)
 
-    table, stages = rng.standard_normal((3, 5)).astype(dtype), np.array([2, 3, 5])
-    outputs = []
+    starts = []
     for twin in (rhs, rhs_cpu):
-        d_out, m_out, low_out, m_last, low_last = (np.zeros_like(m) for _ in range(5))
-        written = (d_out, m_out, low_out, m_last, low_last)
-        twin.stage(np, 3, stages, table, medium, m0, low0, rate0, m, low, dipole, d1, d2, *written)
-        outputs.append((d_out[1:], m_out[2], m_last[:2], low_out[2], low_last[:2]))
-    for a, b in zip(*outputs, strict=True):
-        np.testing.assert_allclose(b, a, rtol=tolerance, atol=20 * tolerance)
-    assert not outputs[1][2][0].any(), "a film with fewer stages must be left alone"
-    assert outputs[1][2][1].any()
+        state = rhs.State.like(m, np)
+        state.m[...], state.low[...] = m, low
+        twin.evaluate(np, state, dipole, medium, h, live)
+        starts.append(state)
+    for name in ("near", "field", "spread", "rate"):
+        plain, compiled = (getattr(state, name) for state in starts)
+        np.testing.assert_allclose(compiled, plain, rtol=tolerance, atol=tolerance, err_msg=name)
 
-    clipped = [m.copy(), m.copy()]
-    for twin, field in zip((rhs, rhs_cpu), clipped, strict=True):
-        twin.clip(np, field, low, 0.5, live)
-    np.testing.assert_array_equal(*clipped)
-    assert abs(clipped[0]).max() == dtype(0.5)
+    table, stages, start = rng.standard_normal((3, 5)).astype(dtype), np.array([2, 3, 5]), starts[0]
+    plain, compiled = np.zeros_like(m), np.zeros_like(m)
+    rhs.stage(np, 3, stages, table, medium, start, d1, d2, dipole, plain)
+    rhs_cpu.stage(np, 3, stages, table, medium, start, d1, d2, dipole, compiled)
+    np.testing.assert_allclose(compiled, plain, rtol=tolerance, atol=20 * tolerance)
+    assert not compiled[0].any(), "a film with fewer stages must be left alone"
+    assert compiled[1:].any()
+
+    ends, increments = [rhs.State.like(m, np) for _ in range(2)], [d1, d2, dipole]
+    for twin, end in zip((rhs, rhs_cpu), ends, strict=True):
+        twin.finish(np, start, increments, stages % 3, 0.5, end)
+    np.testing.assert_array_equal(ends[0].m, ends[1].m)
+    np.testing.assert_array_equal(ends[0].low, ends[1].low)
+    assert abs(ends[0].m).max() == dtype(0.5)
+    inside = abs(ends[0].m) < 0.5
+    exact = start.m.astype(float) + (np.stack([dipole[0], d1[1], dipole[2]]).astype(float) + low)
+    assert inside.any()
+    np.testing.assert_allclose((ends[0].m + ends[0].low.astype(float))[inside], exact[inside], atol=tolerance)
 
     tau, ratio = rng.random(3), rng.random(3)
-    closed = [twin.close(np, m0, m, d1, rate0, d2, tau, ratio, live) for twin in (rhs, rhs_cpu)]
+    closed = [twin.close(np, starts[0], starts[1], before, tau, ratio, live) for twin in (rhs, rhs_cpu)]
     np.testing.assert_allclose(*closed, rtol=1e-9, atol=1e-12)
+
+
+def rate_of(m: np.ndarray, medium: rhs.Medium, kernel: np.ndarray, h: float, twin: ModuleType = rhs_cpu) -> np.ndarray:
+    """dm/dt of one film, (1, ny, nx)."""
+    state, dipole, live = rhs.State.like(m, np), np.empty_like(m), np.ones(1, bool)
+    state.m[...] = m
+    convolver(np, kernel, m.shape[1:], m.dtype)(state.m, dipole, live)
+    twin.evaluate(np, state, dipole, medium, np.array([h]), live)
+    return state.rate
+
+
+def test_a_stage_sees_the_rate_of_the_incremented_film() -> None:
+    """Written in increments, Eq. 1 is the same equation: mu = nu = gamma~ = 0 returns tau mu~ dm/dt at m0 + d."""
+    rng = np.random.default_rng(3)
+    n, kernel = 16, cutoff_kernel(16, 16, 5.9)
+    m0, d = rng.uniform(-0.6, 0.6, (1, n, n)), rng.uniform(-0.4, 0.4, (1, n, n))
+    medium = rhs.Medium(rng.standard_normal((1, n, n)), rng.random((1, n, n)) + 1, 0.095, 1.0)
+    start, dipole, out, live = rhs.State.like(m0, np), np.empty_like(d), np.empty_like(d), np.ones(1, bool)
+    start.m[...] = m0
+    convolve = convolver(np, kernel, (n, n), m0.dtype)
+    convolve(start.m, dipole, live)
+    rhs.evaluate(np, start, dipole, medium, np.array([0.1]), live)
+    convolve(d, dipole, live)
+    table = np.array([[0.0, 0.0, 1e-3, 0.0, 0.25]])
+    rhs.stage(np, 2, np.array([2]), table, medium, start, d, np.zeros_like(d), dipole, out)
+    np.testing.assert_allclose(out, 1e-3 * rate_of(m0 + d, medium, kernel, 0.25), atol=1e-14)
 
 
 def test_rolled_film_has_the_rolled_rate() -> None:
     """Periodic film: no cell is special."""
     rng = np.random.default_rng(1)
-    n, live = 24, np.ones(1, bool)
+    n = 24
     m, anisotropy = rng.uniform(-1, 1, (2, 1, n, n))
 
     def rate(m: np.ndarray, anisotropy: np.ndarray) -> np.ndarray:
-        dipole, out = np.empty_like(m), np.empty_like(m)
-        convolver(np, lattice_kernel(n, n), (n, n), m.dtype)(m, dipole, live)
-        medium = rhs.Medium(np.ascontiguousarray(anisotropy), np.full_like(m, 1.3), 0.095, 1.0)
-        rhs_cpu.rate(np, m, np.zeros_like(m), dipole, medium, np.array([0.1]), out, live)
-        return out
+        medium = rhs.Medium(anisotropy, np.full_like(m, 1.3), 0.095, 1.0)
+        return rate_of(m, medium, lattice_kernel(n, n), 0.1)
 
     def roll(a: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.roll(a, (5, -7), (1, 2)))
@@ -153,16 +185,12 @@ def test_stiffness_bounds_the_jacobian(kernel: str) -> None:
     """The full Jacobian of random and saturated states, by differences, has no eigenvalue beyond the bound."""
     params = film(1.5, 1.2, 12, kernel=kernel, precision="float64")
     films = model.prepare([(params, 2)])
-    n, live = 12, np.ones(1, bool)
+    n = 12
     kernel_k = lattice_kernel(n, n) if kernel == "lattice" else cutoff_kernel(n, n, params["a0"])
-    convolve = convolver(np, kernel_k, (n, n), np.dtype(float))
     medium = rhs.Medium(films.anisotropy, films.exchange, params["gamma_per_J"], 1.0)
 
     def rate(m: np.ndarray) -> np.ndarray:
-        dipole, out = np.empty((1, n, n)), np.empty((1, n, n))
-        convolve(m.reshape(1, n, n), dipole, live)
-        rhs_cpu.rate(np, m.reshape(1, n, n), np.zeros((1, n, n)), dipole, medium, np.array([0.3]), out, live)
-        return out.ravel()
+        return rate_of(m.reshape(1, n, n), medium, kernel_k, 0.3).ravel()
 
     rng = np.random.default_rng(0)
     for state in (rng.uniform(-1, 1, n * n), np.sign(rng.standard_normal(n * n)), np.ones(n * n)):

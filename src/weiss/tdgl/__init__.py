@@ -10,7 +10,7 @@ import numpy as np
 from weiss.tdgl.version import SIM_VERSION
 
 if TYPE_CHECKING:
-    from weiss.tdgl.hysteresis import FilmResult
+    from weiss.tdgl.loops import FilmResult
     from weiss.tdgl.model import Params
 
 __all__ = ["SIM_VERSION", "d_map", "j_map", "simulate"]
@@ -19,8 +19,8 @@ __all__ = ["SIM_VERSION", "d_map", "j_map", "simulate"]
 def simulate(
     films: Sequence[tuple[Params, int]], device: str = "cpu", threads: int = 1, batch: int | None = None
 ) -> Iterator[tuple[int, FilmResult]]:
-    """See `weiss.tdgl.hysteresis.simulate`; imported on first use, so that planning a study stays light."""
-    from weiss.tdgl.hysteresis import simulate as run
+    """See `weiss.tdgl.batches.simulate`; imported on first use, so that planning a study stays light."""
+    from weiss.tdgl.batches import simulate as run
 
     return run(films, device, threads, batch)
 

@@ -6,26 +6,19 @@ leaves the batch.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from itertools import groupby
-from types import ModuleType
 
 import numpy as np
 
-from weiss.arrays import Array, convolver, namespace, to_host
+from weiss.arrays import namespace, to_host
 from weiss.errors import SimulationError
-from weiss.tdgl import euler, rhs, rkc, sweep
+from weiss.tdgl import avalanche, rhs, rkc, sweep
 from weiss.tdgl.chebyshev import coefficients, stages_for
 from weiss.tdgl.dipole import dipole_kernel
-from weiss.tdgl.model import FILM_PARAMETERS, Films, Params, prepare
-
-CROSSED, NOT_CROSSED = "crossed", "not crossed"
+from weiss.tdgl.loops import CROSSED, NOT_CROSSED, FilmResult, Loops, branch
+from weiss.tdgl.model import Films
 
 FIRST_STEP = 0.5
 """First step of a film, in time units: a tenth of the fastest growth time at A0 = 1."""
@@ -37,110 +30,29 @@ BEND = 2.0
 """Weight of the distance to the extrapolated line, as an error estimate. Measured: crossing times within 1 unit of
 the embedded one."""
 
+APPROACH = 0.25
+"""A step in which ⟨m⟩ crosses zero by an avalanche is repeated at this length, until no window is needed."""
+
 CROSSING_MEAN = 1e-6
 """A crossing is found when |⟨m⟩| is below this: less than one cell of a 1024² film."""
 
 CROSSING_WIDTH = 1e-3
 """… or when it is known to this many time units."""
 
-FLIP_CHECK = 10
-"""The reference integrator looks for avalanches every so many steps."""
-
 SMALLEST_STEP = 1e-6
 """A film whose step must fall below this is broken."""
 
 
 @dataclass(frozen=True)
-class FilmResult:
-    """One simulated film.
+class _Step:
+    """One film's finished step: its length, its error (1 is the largest allowed), its measures (`rhs.close`), ⟨m⟩ at
+    its end without what avalanches changed, and the avalanches in windows."""
 
-    Attributes
-    ----------
-    m : (ny, nx) ndarray, float32
-        Magnetisation at the crossing, or at the end of the sweep without one.
-    loop_h, loop_m : (samples,) ndarray
-        Hysteresis loop on an even time grid over the whole sweep; NaN in loop_m after the crossing.
-    t_crossing, h_crossing : float
-        When and at which field ⟨m⟩ passed zero; NaN without a crossing.
-    status : str
-        "crossed" or "not crossed".
-    evaluations, steps, rejected : int
-        Evaluations of the right-hand side, accepted and rejected steps.
-    avalanches : int
-        Runs of accepted steps in which at least one cell changed sign.
-    seconds : float
-        Wall time of the film's batch, shared evenly among its films by evaluations.
-    """
-
-    m: np.ndarray
-    loop_h: np.ndarray
-    loop_m: np.ndarray
-    t_crossing: float
-    h_crossing: float
-    status: str
-    evaluations: int
-    steps: int
-    rejected: int
-    avalanches: int
-    seconds: float
-
-
-class _Loops:
-    """Mean magnetisation on an even time grid, filled as steps are accepted."""
-
-    def __init__(self, films: int, settings: Params) -> None:
-        quarter = float(settings["quarter"])
-        self.t = np.linspace(0, 5 * quarter, int(settings["loop_samples"]))
-        self.h = sweep.field(self.t, float(settings["H"]), quarter)
-        self.m = np.full((films, self.t.size), np.nan)
-
-    def record(self, film: int, t: tuple[float, float], mean: tuple[float, float], rate: tuple[float, float]) -> None:
-        """Fill the samples in [t0, t1] with the cubic Hermite polynomial through both ends."""
-        first, last = np.searchsorted(self.t, t[0], "left"), np.searchsorted(self.t, t[1], "right")
-        if last > first:
-            self.m[film, first:last] = _hermite(self.t[first:last], t, mean, rate)
-
-
-def _hermite(
-    at: np.ndarray, t: tuple[float, float], value: tuple[float, float], rate: tuple[float, float]
-) -> np.ndarray:
-    """Cubic Hermite interpolation between two ends, with slopes limited so that it never leaves their range.
-
-    The limit is Fritsch and Carlson's (SIAM J. Numer. Anal. 17, 238, 1980): the sign of the secant and at most
-    three times it.
-    """
-    length = t[1] - t[0]
-    secant = (value[1] - value[0]) / length
-    slopes = [np.clip(r, min(0, 3 * secant), max(0, 3 * secant)) for r in rate]
-    s = (at - t[0]) / length
-    return (
-        (1 + 2 * s) * (1 - s) ** 2 * value[0]
-        + s**2 * (3 - 2 * s) * value[1]
-        + length * s * (1 - s) * ((1 - s) * slopes[0] - s * slopes[1])
-    )
-
-
-def _branch(crossing: int, quarter: float) -> tuple[float, float]:
-    """Where the wanted crossing may lie, and the sign ⟨m⟩ has after it: 1 is on the falling branch, 2 on the
-    rising one."""
-    return (quarter, -1.0) if crossing == 1 else (3 * quarter, 1.0)
-
-
-def _equation(films: Films, xp: ModuleType) -> rkc.Equation:
-    settings = films.settings
-    ny, nx = films.m.shape[1:]
-    kernel = dipole_kernel(str(settings["kernel"]), ny, nx, float(settings["a0"]))
-    medium = rhs.Medium(
-        xp.asarray(films.anisotropy),
-        xp.asarray(films.exchange),
-        float(settings["gamma_per_J"]),
-        # float32 cannot hold 1 - 1e-7; the nearest number below 1 is what it gets.
-        float(np.nextafter(films.m.dtype.type(1 - float(settings["m_limit"])), films.m.dtype.type(0))),
-    )
-    quarter, H = float(settings["quarter"]), float(settings["H"])
-    return rkc.Equation(
-        xp, medium, convolver(xp, kernel, (ny, nx), films.m.dtype), lambda t: sweep.field(t, H, quarter)
-    )
+    tau: float
+    error: float
+    row: np.ndarray
+    straight: float
+    windows: list[avalanche.Window]
 
 
 class _Stabilised:
@@ -148,31 +60,38 @@ class _Stabilised:
 
     def __init__(self, films: Films, device: str) -> None:
         xp, settings = namespace(device), films.settings
-        self.xp, self.settings, self.equation = xp, settings, _equation(films, xp)
+        self.xp, self.settings, self.equation = xp, settings, rkc.equation_of(films, xp)
         self.quarter, self.tolerance = float(settings["quarter"]), float(settings["tolerance"])
         self.most_stages = int(settings["max_stages"])
-        self.opens, self.sign = _branch(int(settings["crossing"]), self.quarter)
+        self.opens, self.sign = branch(int(settings["crossing"]), self.quarter)
         count = len(films.m)
         self.ids, self.stiffness = np.arange(count), films.stiffness
-        self.m = xp.asarray(films.m)
-        self.m_before, self.low, self.rate = self.m.copy(), xp.zeros_like(self.m), xp.empty_like(self.m)
-        self.work = rkc.Workspace.like(self.m, xp)
+        self.state = rhs.State.like(films.m, xp)
+        self.state.m[...] = xp.asarray(films.m)
+        self.m_before = self.state.m.copy()
+        self.work = rkc.Workspace.like(films.m, xp)
         self.t, self.tau = np.zeros(count), np.full(count, FIRST_STEP)
         self.tau_before = np.full(count, np.inf)
-        self.mean = to_host(self.m.mean(axis=(1, 2), dtype=np.float64)).astype(float)
+        self.mean = to_host(self.state.m.mean(axis=(1, 2), dtype=np.float64)).astype(float)
         self.mean_rate = np.zeros(count)
         self.bracket = np.full((count, 4), np.nan)  # step and ⟨m⟩ at both sides of a crossing being located
         self.avalanche = np.zeros(count, bool)
         self.counts = np.zeros((count, 4), int)  # evaluations, accepted, rejected, avalanches
-        self.loops = _Loops(count, settings)
-        self.equation.rate(self.m, self.low, self.t, self.work.dipole, self.rate, np.ones(count, bool))
+        self.loops = Loops(count, settings)
+        self.equation.evaluate(self.state, self.t, self.work.dipole)
         self.counts[:, 0] = 1
+        self.cells = films.m[0].size
+        self.kernel: avalanche.Kernel | None = None
+        if settings["avalanches"] == "windows":
+            shape = films.m.shape[1:]
+            kernel_k = dipole_kernel(str(settings["kernel"]), *shape, float(settings["a0"]))
+            self.kernel = avalanche.Kernel.of(kernel_k, shape)
 
     def run(self) -> Iterator[tuple[int, FilmResult]]:
         began = time.perf_counter()
         while self.ids.size:
             tau, stages = self._plan()
-            rkc.step(self.equation, self.work, self.m, self.low, self.rate, self.t, tau, stages)
+            rkc.step(self.equation, self.work, self.state, self.t, tau, stages)
             self.counts[:, 0] += stages
             ended = self._judge(tau)
             if any(ended):
@@ -198,66 +117,122 @@ class _Stabilised:
     def _judge(self, tau: np.ndarray) -> list[bool]:
         """Accept or reject each film's step; say which films ended."""
         xp, work = self.xp, self.work
-        everyone = np.ones(len(tau), bool)
-        measured = self.equation.kernels.close(
-            xp, self.m, work.m_last, self.m_before, self.rate, work.rate_last, tau, tau / self.tau_before, everyone
-        )
+        measured = self._measure(tau)
+        free = np.isnan(self.bracket[:, 0])
+        errors, windows = self._errors(tau, measured, free)
+        straight = measured[:, rhs.MEAN]
+        if any(windows):
+            self._place(windows, tau)
+            measured = self._measure(tau)
         accepted, ended = np.zeros(len(tau), bool), [False] * len(tau)
         for film, row in enumerate(measured):
-            if not np.isnan(self.bracket[film, 0]):
+            if free[film]:
+                step = _Step(tau[film], errors[film], row, straight[film], windows[film])
+                accepted[film], ended[film] = self._control(film, step)
+            else:
                 ended[film] = self._narrow(film, tau[film], row)
-            else:
-                accepted[film], ended[film] = self._control(film, tau[film], row)
-        if accepted.any():
-            if accepted.all():
-                self.m_before, self.m, work.m_last = self.m, work.m_last, self.m_before
-                self.low, work.low_last = work.low_last, self.low
-                self.rate, work.rate_last = work.rate_last, self.rate
-            else:
-                chosen = xp.asarray(accepted)
-                self.m_before[chosen] = self.m[chosen]
-                self.m[chosen] = work.m_last[chosen]
-                self.low[chosen] = work.low_last[chosen]
-                self.rate[chosen] = work.rate_last[chosen]
+        if accepted.all():
+            self.m_before[...] = self.state.m
+            self.state, work.end = work.end, self.state
+        elif accepted.any():
+            chosen = xp.asarray(accepted)
+            self.m_before[chosen] = self.state.m[chosen]
+            self.state.copy_films(work.end, chosen)
+        for film in np.flatnonzero(accepted):
+            for window in windows[film]:
+                # What the next step is measured against: the line the avalanche ends on, not its jump.
+                line = window.m - tau[film] * window.rate
+                avalanche.put(xp, window.box, line, self.m_before[film])
         return ended
 
-    def _control(self, film: int, tau: float, row: np.ndarray) -> tuple[bool, bool]:
-        """Error control of one film: (accepted, ended)."""
-        t, mean, counts = self.t[film], row[rhs.MEAN], self.counts[film]
-        # The embedded estimate multiplies the rounding of stiff cells by tau × stiffness; the distance to the
-        # extrapolated line
-        # does not, and for films at rest it is the smaller. Each alone is an error estimate, so the smaller will do.
-        bend = BEND * row[rhs.EXTRAPOLATION] if np.isfinite(self.tau_before[film]) else np.inf
-        error = min(row[rhs.ERROR], bend) / self.tolerance
-        if not np.isfinite(row).all() or error > 1:
-            counts[2] += 1
-            factor = SAFETY * error ** (-1 / 3) if np.isfinite(error) else 0.0
-            self.tau[film] = tau * max(SHRINK, factor)
-            if self.tau[film] < SMALLEST_STEP:
-                raise SimulationError(
-                    int(self.ids[film]), f"m is not finite, or changes without bound, at t = {t:.6g} (step {tau:.3g})"
+    def _measure(self, tau: np.ndarray) -> np.ndarray:
+        """Measure the finished steps of all films (`rhs.close`)."""
+        everyone, ratio = np.ones(len(tau), bool), tau / self.tau_before
+        return self.equation.kernels.close(self.xp, self.state, self.work.end, self.m_before, tau, ratio, everyone)
+
+    def _errors(
+        self, tau: np.ndarray, measured: np.ndarray, free: np.ndarray
+    ) -> tuple[np.ndarray, list[list[avalanche.Window]]]:
+        """Error of every free film's step, 1 being the largest allowed, and the avalanches in it, integrated anew."""
+        errors, windows = np.zeros(len(tau)), [[] for _ in tau]
+        ratio = tau / self.tau_before
+        h0, h1 = self.equation.h_of(self.t), self.equation.h_of(self.t + tau)
+        steps = avalanche.Steps(tau, ratio, h0, h1, self.stiffness)
+        for film in np.flatnonzero(free):
+            row = measured[film]
+            if not np.isfinite(row).all():
+                errors[film] = np.inf
+            elif self.kernel is None:
+                # The embedded estimate multiplies the rounding of stiff cells by tau × stiffness; the distance to the
+                # extrapolated line does not, and for films at rest it is the smaller. Each alone is an error estimate,
+                # so the smaller will do.
+                bend = BEND * row[rhs.EXTRAPOLATION] if ratio[film] > 0 else np.inf
+                errors[film] = min(row[rhs.ERROR], bend) / self.tolerance
+            else:
+                errors[film], windows[film] = avalanche.separate(
+                    film,
+                    self.state,
+                    self.work.end,
+                    self.m_before,
+                    self.equation.medium,
+                    steps,
+                    self.kernel,
+                    self.tolerance,
                 )
+                # In evaluations of the whole film.
+                spent = sum(window.evaluations * window.m.size for window in windows[film])
+                self.counts[film, 0] += round(spent / self.cells)
+        return errors, windows
+
+    def _place(self, windows: Sequence[list[avalanche.Window]], tau: np.ndarray) -> None:
+        """Put the avalanches into the ends of the films' steps."""
+        end = self.work.end
+        for film, ours in enumerate(windows):
+            self.counts[film, 0] += bool(ours)
+            for window in ours:
+                m = window.m.astype(end.m.dtype)
+                avalanche.put(self.xp, window.box, m, end.m[film])
+                avalanche.put(self.xp, window.box, window.m - m, end.low[film])
+        self.equation.evaluate(end, self.t + tau, self.work.dipole)
+
+    def _control(self, film: int, step: _Step) -> tuple[bool, bool]:
+        """Accept or reject one film's step and choose the next: (accepted, ended)."""
+        t, tau, counts = self.t[film], step.tau, self.counts[film]
+        if not np.isfinite(step.row).all() or step.error > 1:
+            self._reject(film, tau, SAFETY * step.error ** (-1 / 3) if np.isfinite(step.error) else 0.0)
+            return False, False
+        mean, mean_rate, flips = step.row[rhs.MEAN], step.row[rhs.MEAN_RATE], step.row[rhs.FLIPS] > 0
+        if t >= self.opens and self.sign * self.mean[film] <= 0 < self.sign * mean:
+            if step.windows:
+                self._reject(film, tau, APPROACH)
+            else:
+                # Located by shorter steps from where this one began: exact, where interpolating a cell that flips is
+                # not.
+                self.bracket[film] = 0.0, self.mean[film], tau, mean
+                self.tau[film] = self._guess(film)
             return False, False
         counts[1] += 1
-        flips = row[rhs.FLIPS] > 0
-        if t >= self.opens and self.sign * self.mean[film] <= 0 < self.sign * mean:
-            # Located by shorter steps from where this one began: exact, where interpolating a cell that flips is not.
-            self.bracket[film] = 0.0, self.mean[film], tau, mean
-            self.tau[film] = self._guess(film)
-            counts[1] -= 1
-            return False, False
-        counts[3] += int(flips and not self.avalanche[film])
+        counts[3] += len(step.windows) if step.windows else int(flips and not self.avalanche[film])
         self.avalanche[film] = flips
-        ends = (t, t + tau)
-        self.loops.record(self.ids[film], ends, (self.mean[film], mean), (self.mean_rate[film], row[rhs.MEAN_RATE]))
+        ends, means = (t, t + tau), (self.mean[film], step.straight)
+        jumps = [(window.trace[:, 0], window.trace[:, 1] / self.cells) for window in step.windows]
+        self.loops.record(self.ids[film], ends, means, (self.mean_rate[film], mean_rate), jumps)
         self.t[film] = t + tau
         turns = np.array(sweep.turning_points(self.quarter))
         nearest = turns[np.argmin(abs(turns - self.t[film]))]
         if abs(nearest - self.t[film]) < 1e-9 * nearest:
             self.t[film] = nearest
-        self.mean[film], self.mean_rate[film], self.tau_before[film] = mean, row[rhs.MEAN_RATE], tau
-        self.tau[film] = tau * min(GROWTH, max(SHRINK, SAFETY * max(error, 1e-9) ** (-1 / 3)))
+        self.mean[film], self.mean_rate[film], self.tau_before[film] = mean, mean_rate, tau
+        self.tau[film] = tau * min(GROWTH, max(SHRINK, SAFETY * max(step.error, 1e-9) ** (-1 / 3)))
         return True, self.t[film] >= turns[-1]
+
+    def _reject(self, film: int, tau: float, factor: float) -> None:
+        """Go on from the same state with a shorter step."""
+        self.counts[film, 2] += 1
+        self.tau[film] = tau * max(SHRINK, factor)
+        if self.tau[film] < SMALLEST_STEP:
+            message = f"m is not finite, or changes without bound, at t = {self.t[film]:.6g} (step {tau:.3g})"
+            raise SimulationError(int(self.ids[film]), message)
 
     def _guess(self, film: int) -> float:
         """Where the straight line through the bracket is zero, kept off its ends."""
@@ -285,7 +260,7 @@ class _Stabilised:
         t = float(self.t[film]) if crossed else np.nan
         evaluations, steps, rejected, avalanches = (int(count) for count in self.counts[film])
         # A located film's crossing state is the last trial's; one at the end of the sweep has been accepted into m.
-        m = self.work.m_last[film] if crossed else self.m[film]
+        m = (self.work.end if crossed else self.state).m[film]
         return FilmResult(
             m=to_host(m).astype(np.float32),
             loop_h=self.loops.h.copy(),
@@ -319,159 +294,11 @@ class _Stabilised:
         if not self.ids.size:
             return
         chosen = xp.asarray(keep)
-        self.m, self.low, self.m_before, self.rate = (a[chosen] for a in (self.m, self.low, self.m_before, self.rate))
+        self.state, self.m_before = self.state.take(chosen), self.m_before[chosen]
         self.equation = rkc.Equation(xp, self.equation.medium.take(chosen), self.equation.convolve, self.equation.h_of)
-        self.work = rkc.Workspace.like(self.m, xp)
+        self.work = rkc.Workspace.like(self.m_before, xp)
 
 
-def _run_reference(films: Films, device: str) -> Iterator[tuple[int, FilmResult]]:
-    """Explicit Euler through the sweep, with the crossing interpolated between the two steps around it."""
-    xp, settings = namespace(device), films.settings
-    equation, began = _equation(films, xp), time.perf_counter()
-    quarter, dt = float(settings["quarter"]), float(settings["dt"])
-    opens, sign = _branch(int(settings["crossing"]), quarter)
-    m = xp.asarray(films.m)
-    low, before, dipole, rate = xp.zeros_like(m), m.copy(), xp.empty_like(m), xp.empty_like(m)
-    loops, pending = _Loops(len(m), settings), np.ones(len(m), bool)
-    mean = to_host(m.mean(axis=(1, 2), dtype=np.float64)).astype(float)
-    positive, avalanche, avalanches = m >= 0, np.zeros(len(m), bool), np.zeros(len(m), int)
-
-    def result(film: int, state: Array, t: float, status: str, steps: int) -> FilmResult:
-        h = float(equation.h_of(t)) if status == CROSSED else np.nan
-        seconds = (time.perf_counter() - began) / len(m)
-        m_end = to_host(state).astype(np.float32)
-        t_end = t if status == CROSSED else np.nan
-        loop = (loops.h.copy(), loops.m[film].copy())
-        return FilmResult(m_end, *loop, t_end, h, status, steps, steps, 0, int(avalanches[film]), seconds)
-
-    count = round(5 * quarter / dt)
-    for k in range(count):
-        before[...] = m
-        mean_rate = euler.step(equation, m, low, k * dt, dt, dipole, rate)
-        mean_before, mean = mean, to_host(m.mean(axis=(1, 2), dtype=np.float64)).astype(float)
-        if k % FLIP_CHECK == 0:
-            now = m >= 0
-            flipped = to_host((now != positive).any(axis=(1, 2)))
-            positive = now
-            avalanches += flipped & ~avalanche
-            avalanche = flipped
-        for film in np.flatnonzero(pending):
-            if not np.isfinite(mean_rate[film]):
-                raise SimulationError(int(film), f"m is not finite at t = {k * dt:.6g}")
-            share = 1.0
-            crosses = k * dt >= opens and sign * mean_before[film] <= 0 < sign * mean[film]
-            if crosses:
-                share = mean_before[film] / (mean_before[film] - mean[film])
-            slope = (mean[film] - mean_before[film]) / dt
-            ends = (k * dt, (k + share) * dt)
-            if ends[1] > ends[0]:
-                value = (mean_before[film], mean_before[film] + share * (mean[film] - mean_before[film]))
-                loops.record(film, ends, value, (slope, slope))
-            if crosses:
-                state = before[film] + m.dtype.type(share) * (m[film] - before[film])
-                pending[film] = False
-                yield int(film), result(film, state, ends[1], CROSSED, k + 1)
-        if not pending.any():
-            return
-    for film in np.flatnonzero(pending):
-        yield int(film), result(film, m[film], 5 * quarter, NOT_CROSSED, count)
-
-
-def _shared(film: tuple[Params, int]) -> str:
-    return repr(sorted((key, value) for key, value in film[0].items() if key not in FILM_PARAMETERS))
-
-
-def _batches(films: Sequence[tuple[Params, int]], size: int) -> Iterator[list[int]]:
-    """Indices of films that may share a batch: equal settings, at most `size` of them."""
-    order = sorted(range(len(films)), key=lambda i: (_shared(films[i]), i))
-    for _, group in groupby(order, key=lambda i: _shared(films[i])):
-        indices = list(group)
-        yield from (indices[k : k + size] for k in range(0, len(indices), size))
-
-
-def _run_batch(
-    films: Sequence[tuple[Params, int]], indices: list[int], device: str
-) -> Iterator[tuple[int, FilmResult]]:
-    batch = prepare([films[i] for i in indices])
-    run = _run_reference(batch, device) if batch.settings["integrator"] == "euler" else _Stabilised(batch, device).run()
-    try:
-        for position, film in run:
-            yield indices[position], film
-    except SimulationError as error:
-        raise SimulationError(indices[error.index], error.message) from error
-
-
-def _end_with_parent() -> None:
-    """Let a worker die with the process that started it, even when that was killed."""
-
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def _run_apart(
-    films: Sequence[tuple[Params, int]], device: str
-) -> tuple[list[tuple[int, FilmResult]], tuple[int, str] | None]:
-    """Run one batch in a worker: the films that finished, and the error that stopped it, if any."""
-    done = []
-    try:
-        for position, film in _run_batch(films, list(range(len(films))), device):
-            done.append((position, film))
-    except SimulationError as error:
-        return done, (error.index, error.message)
-    return done, None
-
-
-def simulate(
-    films: Sequence[tuple[Params, int]], device: str = "cpu", threads: int = 1, batch: int | None = None
-) -> Iterator[tuple[int, FilmResult]]:
-    """Simulate films through the hysteresis sweep.
-
-    Parameters
-    ----------
-    films : sequence of (params, seed)
-        Parameters as in a point of a study (see config/README.md), and the seed of its noise and initial state.
-    device : {"cpu", "gpu"}
-    threads : int
-        CPU only: films simulated side by side, each in a process of its own. (Threads would wait for each other
-        between the short compiled pieces: two of them took twice as long as one for 64² films.)
-    batch : int, optional
-        Films that advance together. Default: 1 on a CPU, where one film at a time stays in the cache; all on a GPU.
-        A film's result does not depend on it.
-
-    Yields
-    ------
-    index : int
-        Position in `films`.
-    film : FilmResult
-        In the order in which films finish.
-
-    Raises
-    ------
-    SimulationError
-        If a field stops being finite.
-    """
-    size = batch or (1 if device == "cpu" else len(films))
-    batches = list(_batches(films, size))
-    if device != "cpu" or threads == 1 or len(batches) == 1:
-        for indices in batches:
-            yield from _run_batch(films, indices, device)
-        return
-    # Spawned, not forked: FFTW and numba may hold threads of their own.
-    pool = ProcessPoolExecutor(
-        min(threads, len(batches)), multiprocessing.get_context("spawn"), initializer=_end_with_parent
-    )
-    try:
-        jobs = [pool.submit(_run_apart, [films[i] for i in indices], device) for indices in batches]
-        origin = dict(zip(jobs, batches, strict=True))
-        for job in as_completed(jobs):
-            done, error = job.result()
-            yield from ((origin[job][position], film) for position, film in done)
-            if error:
-                raise SimulationError(origin[job][error[0]], error[1])
-    finally:
-        pool.shutdown(cancel_futures=True)
+def run(films: Films, device: str) -> Iterator[tuple[int, FilmResult]]:
+    """Run a batch through the sweep; films come out as they finish, with their position in the batch."""
+    yield from _Stabilised(films, device).run()

@@ -9,35 +9,27 @@ from types import ModuleType
 
 import numpy as np
 
-from weiss.arrays import Array
+from weiss.arrays import Array, convolver, empty
+from weiss.tdgl import sweep
 from weiss.tdgl.chebyshev import coefficients
-from weiss.tdgl.rhs import Medium, add, kernels
+from weiss.tdgl.dipole import dipole_kernel
+from weiss.tdgl.model import Films
+from weiss.tdgl.rhs import Medium, State, kernels
 
 
 @dataclass
 class Workspace:
     """Arrays a step writes into, allocated once for a batch."""
 
-    stage_a: tuple[Array, Array]
-    stage_b: tuple[Array, Array]
-    dipole: Array
     increments: list[Array]
-    m_last: Array
-    low_last: Array
-    rate_last: Array
+    dipole: Array
+    end: State
 
     @classmethod
     def like(cls, m: Array, xp: ModuleType) -> Workspace:
         """Allocate for fields shaped like `m`."""
-        return cls(
-            stage_a=(xp.empty_like(m), xp.empty_like(m)),
-            stage_b=(xp.empty_like(m), xp.empty_like(m)),
-            dipole=xp.empty_like(m),
-            increments=[xp.zeros_like(m) for _ in range(3)],
-            m_last=xp.empty_like(m),
-            low_last=xp.zeros_like(m),
-            rate_last=xp.empty_like(m),
-        )
+        increments = [empty(xp, m.shape, m.dtype) for _ in range(3)]
+        return cls(increments, empty(xp, m.shape, m.dtype), State.like(m, xp))
 
 
 @dataclass(frozen=True)
@@ -65,79 +57,67 @@ class Equation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "kernels", kernels(self.xp))
 
-    def rate(self, m: Array, low: Array, t: np.ndarray, dipole: Array, out: Array, live: np.ndarray) -> None:
-        """Write dm/dt of the live films at m + low and their times `t` into `out`; `dipole` is scratch."""
-        self.convolve(m, dipole, live)
-        self.kernels.rate(self.xp, m, low, dipole, self.medium, self.h_of(t), out, live)
+    def evaluate(self, state: State, t: np.ndarray, dipole: Array) -> None:
+        """Fill `state` from its magnetisation at the films' times `t`; `dipole` is scratch."""
+        everyone = np.ones(len(t), bool)
+        self.convolve(state.m, dipole, everyone)
+        self.kernels.evaluate(self.xp, state, dipole, self.medium, self.h_of(t), everyone)
+
+
+def equation_of(films: Films, xp: ModuleType) -> Equation:
+    """Eq. 1 for a batch of films, its arrays in `xp`."""
+    settings = films.settings
+    ny, nx = films.m.shape[1:]
+    kernel = dipole_kernel(str(settings["kernel"]), ny, nx, float(settings["a0"]))
+    along_y = films.exchange.std(axis=1).any()
+    medium = Medium(
+        xp.asarray(films.anisotropy),
+        xp.asarray(films.exchange if along_y else np.ascontiguousarray(films.exchange[:, :1])),
+        float(settings["gamma_per_J"]),
+        # float32 cannot hold 1 - 1e-7; the nearest number below 1 is what it gets.
+        float(np.nextafter(films.m.dtype.type(1 - float(settings["m_limit"])), films.m.dtype.type(0))),
+    )
+    quarter, H = float(settings["quarter"]), float(settings["H"])
+    return Equation(xp, medium, convolver(xp, kernel, (ny, nx), films.m.dtype), lambda t: sweep.field(t, H, quarter))
 
 
 def _tables(t: np.ndarray, tau: np.ndarray, stages: np.ndarray, equation: Equation, dtype: np.dtype) -> np.ndarray:
     """Coefficients of every stage and film: (most stages + 1, films, 5) in the fields' precision."""
-    most = int(stages.max())
-    tables = np.zeros((most + 1, len(t), 5))
-    for film, s in enumerate(stages):
+    tables = np.zeros((int(stages.max()) + 1, len(t), 5))
+    for s in np.unique(stages):
+        films = np.flatnonzero(stages == s)
         table, abscissae, _ = coefficients(int(s))
-        tables[: s + 1, film, :4] = table
-        tables[: s + 1, film, 2:4] *= tau[film]
+        tables[: s + 1, films, :4] = table[:, None]
+        tables[: s + 1, films, 2:4] *= tau[films, None]
         # Stage j uses the rate at stage j - 1.
-        tables[1 : s + 1, film, 4] = equation.h_of(t[film] + abscissae[:s] * tau[film])
+        tables[1 : s + 1, films, 4] = equation.h_of(t[films] + abscissae[:s, None] * tau[films])
     return tables.astype(dtype)
 
 
-def step(
-    equation: Equation,
-    work: Workspace,
-    m0: Array,
-    low0: Array,
-    rate0: Array,
-    t: np.ndarray,
-    tau: np.ndarray,
-    stages: np.ndarray,
-) -> None:
-    """Advance every film by one step; the end state goes to `work.m_last` and `low_last`, its rate to `rate_last`.
+def step(equation: Equation, work: Workspace, start: State, t: np.ndarray, tau: np.ndarray, stages: np.ndarray) -> None:
+    """Advance every film by one step, to `work.end`.
 
     Parameters
     ----------
-    m0, low0, rate0 : (films, ny, nx) array
-        State at the start (the pair of `rhs`), left untouched, and dm/dt there.
+    start : State
+        Films at the start, evaluated; left untouched.
     t, tau : (films,) ndarray
         Time and step of each film.
     stages : (films,) int ndarray
         Stages of each film's step, at least 2; `coefficients(stages)[2]` must cover tau × stiffness.
     """
-    xp, run = equation.xp, equation.kernels
-    tables = _tables(t, tau, stages, equation, np.dtype(m0.dtype))
-    first = xp.asarray(tables[1, :, 2])[:, None, None]
-    d2, d1, d_out = work.increments
-    d2[...] = 0
-    xp.multiply(rate0, first, out=d1)
-    (m, low), (m_out, low_out) = work.stage_a, work.stage_b
-    m[...], low[...] = add(m0, d1 + low0)
+    xp, run, d = equation.xp, equation.kernels, work.increments
+    tables = _tables(t, tau, stages, equation, np.dtype(start.m.dtype))
+    if hasattr(run, "all_stages"):  # on a GPU: one copy to the device a step, and films sorted by their stages
+        run.all_stages(xp, equation.convolve, stages, tables, equation.medium, start, work)
+        equation.evaluate(work.end, t + tau, work.dipole)
+        return
+    d[0][...] = 0
+    xp.multiply(start.rate, xp.asarray(tables[1, :, 2])[:, None, None], out=d[1])
+    # Stage j goes to d[j % 3], where a film whose last stage it is finds it in the end.
     for j in range(2, len(tables)):
-        live = stages >= j
-        equation.convolve(m, work.dipole, live)
-        run.stage(
-            xp,
-            j,
-            stages,
-            tables[j],
-            equation.medium,
-            m0,
-            low0,
-            rate0,
-            m,
-            low,
-            work.dipole,
-            d1,
-            d2,
-            d_out,
-            m_out,
-            low_out,
-            work.m_last,
-            work.low_last,
-        )
-        (m, low), (m_out, low_out) = (m_out, low_out), (m, low)
-        d1, d2, d_out = d_out, d1, d2
-    everyone = np.ones(len(t), bool)
-    run.clip(xp, work.m_last, work.low_last, equation.medium.m_most, everyone)
-    equation.rate(work.m_last, work.low_last, t + tau, work.dipole, work.rate_last, everyone)
+        d1, d2, d_out = d[(j - 1) % 3], d[(j - 2) % 3], d[j % 3]
+        equation.convolve(d1, work.dipole, stages >= j)
+        run.stage(xp, j, stages, tables[j], equation.medium, start, d1, d2, work.dipole, d_out)
+    run.finish(xp, start, d, stages % 3, equation.medium.m_most, work.end)
+    equation.evaluate(work.end, t + tau, work.dipole)
