@@ -15,5 +15,7 @@ setup(
     package_data={
         "weiss.schemas": ["*.json", "models/*.json"],
         "weiss.report": ["*.j2", "*.html", "*.css", "*.js"],
+        "weiss": ["fftw_wisdom.txt"],
+        "weiss.tdgl": ["*.cu"],
     },
 )

@@ -9,16 +9,11 @@ over seeds.
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tdgl_reference import ROOT, film_of, settings
-
-from weiss import __version__
-from weiss.tdgl import SIM_VERSION
+from shared import TABLES, film_of, settings, write_table
 
 HEAD = (
     "| tolerance | mean crossing | standard error | films on the path of the smallest tolerance | evaluations a film |"
@@ -34,7 +29,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=12, help="how many seeds (default 12)")
     parser.add_argument("--tolerances", type=float, nargs="+", default=[1e-3, 1e-4, 1e-5])
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "tables" / "tdgl_branches.md")
+    parser.add_argument("--out", type=Path, default=TABLES / "tdgl_branches.md")
     arguments = parser.parse_args()
 
     base = {**settings(), "ny": arguments.n, "nx": arguments.n, "J": arguments.J, "D": arguments.D}
@@ -52,14 +47,7 @@ def main() -> None:
         rows.append(
             f"| {tolerance:g} | {crossings.mean():.0f} | {error:.0f} | {same} of {len(seeds)} | {evaluations:.2e} |"
         )
-    table = "\n".join([HEAD, "|" + "---|" * (HEAD.count("|") - 1), *rows])
-    note = (
-        f"J {arguments.J:g}, D {arguments.D:g}, {arguments.n}² films, weiss {__version__} "
-        f"(solver version {SIM_VERSION}), {platform.machine()}, {datetime.date.today()}. "
-        "`python benchmarks/tdgl_branches.py`"
-    )
-    arguments.out.write_text(f"{table}\n\n{note}\n")
-    print(table, note, sep="\n\n")
+    write_table(arguments.out, HEAD, rows, f"J {arguments.J:g}, D {arguments.D:g}, {arguments.n}² films")
 
 
 if __name__ == "__main__":

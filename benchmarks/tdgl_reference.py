@@ -10,35 +10,19 @@ docs/tdgl.md for why its time step is a column of the table.
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from shared import TABLES, film_of, pair, settings, write_table
 
-from weiss import __version__
-from weiss.study import load_study
-from weiss.tdgl import SIM_VERSION, simulate
-from weiss.tdgl.hysteresis import FilmResult
+from weiss.tdgl.loops import FilmResult
 
-ROOT = Path(__file__).resolve().parent.parent
-PAIRS = ("2.0,0.2", "2.0,1.0", "1.5,0.6", "1.0,1.2")
+PAIRS = ((2.0, 0.2), (2.0, 1.0), (1.5, 0.6), (1.0, 1.2))
 HEAD = (
     "| J | D | dt of Euler | t of crossing, Euler | rkc | same sign | loop, mean difference "
     "| evaluations, Euler | rkc | fewer |"
 )
-
-
-def settings() -> dict[str, float | int | str]:
-    """Every setting as the paper's study has it."""
-    study = load_study(ROOT / "config" / "mamada2023.yaml")
-    return dict(study.groups["uniform"].points[0].params)
-
-
-def film_of(job: tuple[dict[str, float | int | str], int]) -> FilmResult:
-    ((_, result),) = simulate([job])
-    return result
 
 
 def _row(J: float, D: float, dt: float, slow: FilmResult, fast: FilmResult) -> str:
@@ -54,30 +38,22 @@ def _row(J: float, D: float, dt: float, slow: FilmResult, fast: FilmResult) -> s
 def main() -> None:
     """Run the comparison and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", nargs="+", default=PAIRS, metavar="J,D")
+    parser.add_argument("--pairs", type=pair, nargs="+", default=PAIRS, metavar="J,D")
     parser.add_argument("--n", type=int, default=64, help="cells along each side (default 64)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dt", type=float, default=0.1, help="time step of the reference (default 0.1, the paper's)")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "tables" / "tdgl_reference.md")
+    parser.add_argument("--out", type=Path, default=TABLES / "tdgl_reference.md")
     arguments = parser.parse_args()
 
-    pairs = [tuple(float(part) for part in pair.split(",")) for pair in arguments.pairs]
+    pairs = arguments.pairs
     base = {**settings(), "ny": arguments.n, "nx": arguments.n}
     slow = {"integrator": "euler", "precision": "float64", "dt": arguments.dt}
     jobs = [({**base, "J": J, "D": D, **kind}, arguments.seed) for J, D in pairs for kind in (slow, {})]
     with ProcessPoolExecutor(arguments.processes) as pool:
         results = list(pool.map(film_of, jobs))
     rows = [_row(J, D, arguments.dt, results[2 * i], results[2 * i + 1]) for i, (J, D) in enumerate(pairs)]
-    table = "\n".join([HEAD, "|" + "---|" * (HEAD.count("|") - 1), *rows])
-    note = (
-        f"{arguments.n}² films, seed {arguments.seed}, weiss {__version__} (solver version {SIM_VERSION}), "
-        f"NumPy {np.__version__}, {platform.machine()}, {datetime.date.today()}. "
-        "`python benchmarks/tdgl_reference.py`"
-    )
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(f"{table}\n\n{note}\n")
-    print(table, note, sep="\n\n")
+    write_table(arguments.out, HEAD, rows, f"{arguments.n}² films, seed {arguments.seed}")
 
 
 if __name__ == "__main__":
