@@ -230,6 +230,44 @@ def check_maps(document: Document, maps: dict[str, Any], learn: dict[str, Any] |
                 )
 
 
+def check_calibration(
+    document: Document, names: Sequence[str], groups: dict[str, Any], rows: Sequence[tuple[Condition, str]]
+) -> None:
+    """Films held against a table must be uniform and have its parameters, and it must list some of their conditions.
+
+    Parameters
+    ----------
+    document : Document
+    names : sequence of str
+        Groups to compare.
+    groups : dict of str to weiss.study.Group
+    rows : sequence of (condition, where)
+        The table.
+    """
+    row, first = rows[0]
+    listed = [condition for condition, _ in rows]
+    for index, name in enumerate(names):
+        where = document.where("calibration", "films", index)
+        if name not in groups:
+            raise UserError(f"no group of films named {name!r}", where, suggest(name, groups))
+        group = groups[name]
+        if group.inner_margin is not None:
+            raise UserError(f"the films of {name} are nonuniform: no table lists them", where, "leave the group out")
+        if set(row) != set(group.parameters):
+            raise UserError(
+                f"the table has the columns {', '.join(row)}, the films of {name} the parameters "
+                f"{', '.join(group.parameters)}",
+                first,
+                "name the columns like the parameters",
+            )
+        if not any(point.condition in listed for point in group.points):
+            raise UserError(
+                f"no condition of films.{name} is in the table",
+                document.where("calibration", "table"),
+                "is it the one?",
+            )
+
+
 def check_compute(document: Document, compute: dict[str, dict[str, Any]]) -> None:
     """A stage that insists on a GPU must ask Slurm for one."""
     for stage, settings in compute.items():

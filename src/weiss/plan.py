@@ -72,7 +72,7 @@ def plan(study: Study, results: Path) -> dict[str, Any]:
             "gpu_hours": hours["gpu"] | {"total": sum(hours["gpu"].values())},
             "cpu_core_hours": hours["cpu"] | {"total": sum(hours["cpu"].values())},
             "disk_bytes": sum(row["disk_bytes"] for rows in stages.values() for row in rows),
-            "basis": _basis(groups),
+            "basis": _basis(groups, bool(trainings)),
         },
     }
 
@@ -205,7 +205,7 @@ def _maps(study: Study, results: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _basis(groups: list[dict[str, Any]]) -> list[str]:
+def _basis(groups: list[dict[str, Any]], learns: bool) -> list[str]:
     basis = []
     for row in groups:
         for device in ("gpu", "cpu"):
@@ -222,10 +222,11 @@ def _basis(groups: list[dict[str, Any]]) -> list[str]:
             f"{costs.SECONDS_PER_EVALUATION['cpu'][1]:.2g} s per cell and evaluation on a core, "
             f"{costs.SECONDS_PER_EVALUATION['gpu'][1]:.2g} s on a GPU with a full batch"
         )
-    basis.append(
-        f"trainings: {costs.TYPICAL_EPOCHS} epochs, {costs.GMAC_PER_SECOND['cpu']:g} (core) and "
-        f"{costs.GMAC_PER_SECOND['gpu']:g} (GPU) 10⁹ multiply-adds a second"
-    )
+    if learns:
+        basis.append(
+            f"trainings: {costs.TYPICAL_EPOCHS} epochs, {costs.GMAC_PER_SECOND['cpu']:g} (core) and "
+            f"{costs.GMAC_PER_SECOND['gpu']:g} (GPU) 10⁹ multiply-adds a second"
+        )
     return basis
 
 

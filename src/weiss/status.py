@@ -156,8 +156,6 @@ def _plan(study: Study, results: Path) -> Iterator[tuple[str, list[str], Callabl
         list(study.maps),
         lambda job: is_current(paths.maps(results, name, job) / "metrics.json", study.maps[job].digest),
     )
-    if not study.trainings:  # such a study ends with its datasets
-        return
     yield "figure", list(study.figures), lambda job: paths.figure(results, name, job).is_file()
     yield "report", ["report"], lambda job: paths.report(results, name).is_file()
 

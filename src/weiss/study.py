@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from weiss.checks import (
+    check_calibration,
     check_compute,
     check_inner,
     check_learn,
@@ -33,6 +34,7 @@ from weiss.checks import (
     seeds_text,
 )
 from weiss.errors import UserError
+from weiss.figures import groups as figure_groups
 from weiss.figures import names as figure_names
 from weiss.learn.networks import PRETRAINED
 from weiss.learn.networks.names import WITH_IMAGENET_WEIGHTS
@@ -44,6 +46,7 @@ from weiss.spaces import canonical_float, expand_seeds, expand_space
 from weiss.yamlfile import Document, read_yaml
 
 __all__ = [
+    "Calibration",
     "Group",
     "MapJob",
     "Point",
@@ -250,6 +253,25 @@ class MapJob:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """Films held against a table of the conditions that must work.
+
+    Attributes
+    ----------
+    groups : tuple of str
+        Groups of films, one for each setting of the model.
+    parameters : tuple of str
+        Parameters of their conditions.
+    listed : frozenset of tuple of float
+        Conditions that must work, as values of `parameters`.
+    """
+
+    groups: tuple[str, ...]
+    parameters: tuple[str, ...]
+    listed: frozenset[tuple[float, ...]] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Study:
     """Everything one study file describes.
 
@@ -262,6 +284,8 @@ class Study:
         The file with every default filled in.
     groups, trainings, maps : dict
         By name or id.
+    calibration : Calibration or None
+        What the films are held against.
     figures : tuple of str
         Names of the figures to draw, in the order of the report.
     compute : dict
@@ -277,6 +301,7 @@ class Study:
     groups: dict[str, Group]
     trainings: dict[str, Training] = field(repr=False)
     maps: dict[str, MapJob] = field(repr=False)
+    calibration: Calibration | None
     figures: tuple[str, ...]
     compute: dict[str, dict[str, Any]] = field(repr=False)
     digest: str
@@ -301,7 +326,10 @@ class Study:
         """
         needs = figure_names.FIGURES[name].needs
         if needs == "films":
-            data = {"films": figure_names.film_group(self).digest}
+            data = {"films": figure_groups.shown(self, name).digest}
+        elif needs == "calibration":
+            data = {name: self.groups[name].digest for name in self.calibration.groups}
+            data["listed"] = sorted(self.calibration.listed)
         elif needs == "learn":
             data = {job.id: job.digest for job in self.trainings.values()}
         else:
@@ -356,6 +384,7 @@ def load_study(path: str | Path) -> Study:
         groups=groups,
         trainings=trainings,
         maps=_maps(document, config, groups, trainings),
+        calibration=_calibration(document, config, groups),
         figures=(),
         compute=config["compute"],
         digest=digest_of({key: part for key, part in config.items() if key != "compute"}),
@@ -453,6 +482,20 @@ def _refuse_shared_films(document: Document, groups: dict[str, Group]) -> None:
                     document.where("films", group.name),
                     "give each film to one group",
                 )
+
+
+# --- calibration ------------------------------------------------------------------------------------------------------
+
+
+def _calibration(document: Document, config: dict[str, Any], groups: dict[str, Group]) -> Calibration | None:
+    section = config["calibration"]
+    if section is None:
+        return None
+    names = tuple(section["films"] or groups)
+    rows = expand_space(document, ("calibration",), {"table": section["table"]})
+    check_calibration(document, names, groups, rows)
+    parameters = groups[names[0]].parameters
+    return Calibration(names, parameters, frozenset(tuple(row[name] for name in parameters) for row, _ in rows))
 
 
 # --- trainings and maps -----------------------------------------------------------------------------------------------

@@ -28,9 +28,10 @@ def test_point_id_is_the_hash_of_exactly_model_params_seed_and_version() -> None
     """Recomputed here from text written out by hand, keys in alphabetical order."""
     point = next(p for p in load(SMALL).points.values() if p.condition == {"J": 2.0, "D": 0.5} and p.seed == 3)
     text = (
-        '{"model":"tdgl","params":{"A0":1.0,"D":0.5,"H":0.3,"J":2.0,"a0":5.9,"crossing":2,"dt":0.1,"gamma_per_J":0.095,'
-        '"integrator":"rkc","kernel":"cutoff","loop_samples":500,"m_init":0.05,"m_limit":1e-07,'
-        f'"max_stages":{point.params["max_stages"]},"nx":64,"ny":64,"precision":"float32","quarter":100000.0,'
+        '{"model":"tdgl","params":{"A0":1.0,"D":0.5,"H":0.3,"J":2.0,"a0":6.0,"avalanches":"windows","crossing":2,'
+        '"dt":0.1,"gamma_per_J":0.095,"integrator":"rkc","kernel":"cutoff","loop_samples":500,"m_init":0.05,'
+        f'"m_limit":1e-07,"max_stages":{point.params["max_stages"]},"noise_scale":{point.params["noise_scale"]},'
+        '"nx":64,"ny":64,"precision":"float32","quarter":100000.0,'
         f'"tolerance":{point.params["tolerance"]!r}}},"seed":3,"sim_version":{SIM_VERSION}}}'
     )
     assert point.id == hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -175,7 +176,7 @@ def test_one_networks_learning_rate_concerns_that_network_only() -> None:
     }
     assert {key for key in touched if key.startswith("map")} == {"map mod-n4-r01"}
     assert not any(key.startswith(("shard", "group")) for key in touched)
-    films_only = {"figure loops", "figure gallery", "figure seeds"}
+    films_only = {f"figure {name}" for name in ("loops", "gallery", "refinement", "seeds", "nonuniform")}
     assert {key for key in touched if key.startswith("figure")} == {f"figure {f}" for f in before.figures} - films_only
 
 
@@ -278,7 +279,7 @@ def test_maps_follow_their_training_and_stride() -> None:
 def test_a_study_may_have_films_only() -> None:
     study = load(edited(("learn", ...), ("maps", ...)))
     assert not study.trainings and not study.maps
-    assert set(study.figures) == {"loops", "gallery", "seeds"}
+    assert set(study.figures) == {"loops", "gallery", "refinement", "seeds", "nonuniform"}
     assert "maps" not in load(edited(("maps", None))).figures
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from weiss.figures import groups
+
 if TYPE_CHECKING:
     from weiss.study import Group, Study
 
-Needs = Literal["films", "learn", "maps"]
+Needs = Literal["films", "calibration", "learn", "maps"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,9 @@ class FigureName:
         Module and file name.
     title, caption, category : str
         Shown in the report page and in Snakemake's own report.
-    needs : {"films", "learn", "maps"}
-        What the figure is drawn from: a gathered dataset, the trainings, or the parameter maps.
+    needs : {"films", "calibration", "learn", "maps"}
+        What the figure is drawn from: a gathered dataset, all datasets that are held against a table, the trainings, or
+        the parameter maps.
     """
 
     name: str
@@ -43,8 +46,8 @@ _TABLE = (
         "Hysteresis loops",
         "Simulated films",
         "films",
-        "Mean magnetisation ⟨m⟩ against the applied field h for one seed, followed from the start at h = 0 until "
-        "⟨m⟩ = 0 is crossed again; the star marks that crossing, where the domain pattern is taken.",
+        "Mean magnetisation ⟨m⟩ against the applied field h for one seed, followed from the start at h = 0 to the "
+        "crossing ⟨m⟩ = 0 where the domain pattern is taken (star). A loop without a star never crossed.",
     ),
     FigureName(
         "gallery",
@@ -52,7 +55,17 @@ _TABLE = (
         "Simulated films",
         "films",
         "Binarised domain patterns (white: m ≥ 0, black: m < 0) for one seed, so that only the parameters differ "
-        "between panels. Empty places are combinations the study leaves out.",
+        "between panels. Empty places are combinations the study leaves out; a film that never reached the crossing is "
+        "shown as it was at the end of the sweep.",
+    ),
+    FigureName(
+        "refinement",
+        "Do domains get finer?",
+        "Simulated films",
+        "films",
+        "Domains of either sign per area, length of domain wall per area, and the wavenumber at which the radially "
+        "averaged structure factor S(k) of the patterns peaks: 2π divided by it is the distance from one domain to "
+        "the next of its sign. Points are means over seeds, bars standard errors.",
     ),
     FigureName(
         "seeds",
@@ -61,6 +74,25 @@ _TABLE = (
         "films",
         "Domain patterns of films with the same parameters; only the seed of the initial state and of the anisotropy "
         "noise differs.",
+    ),
+    FigureName(
+        "nonuniform",
+        "Films with another middle",
+        "Simulated films",
+        "films",
+        "Domain patterns of films in which a parameter has another value inside the dashed square.",
+    ),
+    FigureName(
+        "calibration",
+        "Which conditions work, by setting of the model",
+        "Calibration",
+        "calibration",
+        "What became of the films of each condition (most of their seeds), one panel for each setting: dark, ⟨m⟩ = 0 "
+        "was reached again by a film that was never saturated; light, by one that was; white, never. The red line "
+        "encloses the conditions that must work by the table the study names. Left of and below the dashed line a "
+        "saturated film cannot reverse: its nucleation field, calculated without simulating, lies beyond the sweep. "
+        "Percentages: share of conditions on which the films and the table agree, if all that crossed count and if "
+        "only the unsaturated ones do.",
     ),
     FigureName(
         "learning",
@@ -128,23 +160,6 @@ _TABLE = (
 FIGURES: dict[str, FigureName] = {row.name: row for row in _TABLE}
 
 
-def film_group(study: Study) -> Group:
-    """Return the group of films that figures of simulated films show: the one learned from, else the first uniform one.
-
-    Parameters
-    ----------
-    study : Study
-
-    Returns
-    -------
-    Group
-    """
-    for training in study.trainings.values():
-        return study.groups[training.data]
-    groups = list(study.groups.values())
-    return next((group for group in groups if group.inner_margin is None), groups[0])
-
-
 def applies(study: Study, name: str) -> bool:
     """Say whether a study holds what a figure shows.
 
@@ -160,6 +175,8 @@ def applies(study: Study, name: str) -> bool:
         False, for example, for maps in a study that makes none.
     """
     needs = FIGURES[name].needs
+    if needs == "calibration":
+        return study.calibration is not None
     if needs == "learn":
         return bool(study.trainings)
     if needs == "maps":
@@ -174,9 +191,12 @@ def applies(study: Study, name: str) -> bool:
                 for key in targets
             )
         return name in ("maps", "profile") or group.inner_margin is not None
-    points = film_group(study).points
+    group = groups.shown(study, name)
+    if group is None:
+        return False
+    points = group.points
     conditions = {tuple(sorted(point.condition.items())) for point in points}
-    if name == "gallery":
+    if name in ("gallery", "refinement"):
         return len(conditions) > 1
     if name == "seeds":
         return len(points) > len(conditions)
@@ -211,7 +231,9 @@ def inputs(study: Study, name: str, results: Path) -> list[Path]:
 
     needs = FIGURES[name].needs
     if needs == "films":
-        return [paths.dataset(results, study.name, film_group(study).name)]
+        return [paths.dataset(results, study.name, groups.shown(study, name).name)]
+    if needs == "calibration":
+        return [paths.dataset(results, study.name, group) for group in study.calibration.groups]
     if needs == "learn":
         parts = {"learning": ("epochs.csv", "result.json"), "errors": ("result.json",), "truth": ("predictions.csv",)}
         return [paths.training(results, study.name, key) / part for key in study.trainings for part in parts[name]]
@@ -229,7 +251,14 @@ def sources(name: str) -> tuple[Path, ...]:
     Returns
     -------
     tuple of Path
-        The figure's own module, the shared style and the shared reading of results. (Title and caption are not drawn.)
+        The figure's own module, the shared style and the shared reading of results, and for the calibration what it
+        calculates. (Title and caption are not drawn.)
     """
     folder = Path(__file__).parent
-    return folder / f"{name}.py", folder / "style.py", folder / "read.py"
+    analysis = ("outcomes.py", "nucleation.py") if FIGURES[name].needs == "calibration" else ()
+    extra = tuple(folder.parent / "calibration" / file for file in analysis)
+    if FIGURES[name].needs == "films":
+        extra += (folder / "groups.py", folder / "panels.py")
+    if name == "refinement":
+        extra += (folder.parent / "patterns" / "statistics.py",)
+    return *extra, folder / f"{name}.py", folder / "style.py", folder / "read.py"

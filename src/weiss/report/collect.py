@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from weiss import paths, store
+from weiss.calibration.outcomes import CRITERIA
 from weiss.errors import UserError
 from weiss.figures import read
 from weiss.study import Study
@@ -73,6 +74,8 @@ class Collected:
         Columns rule, jobs, seconds, max_rss_mb; what the workflow measured, empty without it.
     shown_map : str or None
         The map the figures show.
+    calibration : DataFrame or None
+        Data of the figure ``calibration``: a row per group of films and condition.
     problems : list of str
         What is missing or damaged.
     """
@@ -84,6 +87,7 @@ class Collected:
     figures: dict[str, bytes] = field(default_factory=dict)
     benchmarks: pd.DataFrame = field(default_factory=pd.DataFrame)
     shown_map: str | None = None
+    calibration: pd.DataFrame | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -124,6 +128,8 @@ def collect(study: Study, results: Path) -> Collected:
             found.problems.append(f"Figure {name} is missing; {command(study, 'figure')} {name} draws it.")
     if found.maps and len(found.trainings) == len(study.trainings):
         found.shown_map = read.chosen_map(study, results)
+    if "calibration" in study.figures:
+        found.calibration = _calibration(found, results)
     found.benchmarks = benchmarks(paths.benchmark(results, study.name, "rule", "job").parent.parent)
     return found
 
@@ -150,6 +156,17 @@ def _current(found: Collected, path: Path, digest: str, what: str) -> dict | Non
         found.problems.append(f"The {what} on disk is of an earlier version of the study and is left out.")
         return None
     return content
+
+
+def _calibration(found: Collected, results: Path) -> pd.DataFrame | None:
+    """Read the data of the figure, which the workflow draws before the page."""
+    path = paths.figure(results, found.study.name, "calibration", ".csv")
+    try:
+        return read.read_csv(path, ("group", "listed", "seeds", *CRITERIA, "saturated", "nucleates"))
+    except UserError:
+        if path.exists():
+            found.problems.append("The data of the figure calibration are damaged.")
+        return None
 
 
 def _group(found: Collected, results: Path, name: str) -> GroupResult:

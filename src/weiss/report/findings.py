@@ -11,6 +11,7 @@ from weiss.checks import seeds_text
 from weiss.report.collect import Collected
 
 GUESSING = 0.5
+MOST_GROUPS_NAMED = 6
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ def done(found: Collected) -> str:
         films = f"{group.gathered} of {group.planned}" if group.gathered != group.planned else f"{group.planned}"
         films = f"none of {group.planned}" if group.gathered is None else films
         parts.append(f"{films} films of {ny} × {nx} cells ({group.name})")
+    if len(parts) > MOST_GROUPS_NAMED:
+        gathered, planned = (
+            sum(getattr(group, name) or 0 for group in found.groups) for name in ("gathered", "planned")
+        )
+        parts = [f"{gathered:,} of {planned:,} films in {len(found.groups)} groups"]
     text = f"Simulated: {'; '.join(parts)}."
     if study.trainings:
         names = sorted({training.network for training in study.trainings.values()})
@@ -103,9 +109,34 @@ def seen_seeds(found: Collected) -> tuple[int, ...]:
     return tuple(sorted(shared))
 
 
-def cards(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[Card]:
+def setting(values: dict[str, object]) -> str:
+    """Write the setting of a group in plain text."""
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
+    )
+
+
+def _calibration_cards(calibration: pd.DataFrame) -> list[Card]:
+    cards = []
+    for criterion, label in (
+        ("crossed", "agreement with the table"),
+        ("unsaturated", "… counting unsaturated films only"),
+    ):
+        if calibration.empty:
+            break
+        row = calibration.loc[calibration[f"{criterion}_share"].idxmax()]
+        blind = max(row["listed"], row["conditions"] - row["listed"]) / row["conditions"]
+        note = f"best setting: {setting(row['setting']) or row['group']}; one answer for all conditions: {blind:.0%}"
+        share = row[f"{criterion}_share"]
+        cards.append(Card(label, f"{share:.0%}", note, bool(share > blind)))
+    return cards
+
+
+def cards(
+    found: Collected, errors: pd.DataFrame, films: pd.DataFrame, calibration: pd.DataFrame | None = None
+) -> list[Card]:
     """Give the numbers of the answer."""
-    shown = []
+    shown = _calibration_cards(calibration) if calibration is not None else []
     for row in best(errors).itertuples():
         better = row.median < row.baseline
         if row.baseline:
@@ -136,9 +167,37 @@ def _shown_auc(found: Collected, films: pd.DataFrame) -> list[tuple[str, pd.Data
     return [(str(target), group) for target, group in rows.groupby("target", sort=False)]
 
 
-def answer(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[str]:
-    """Say how well parameters are read, one sentence per parameter, and how good the shown maps are."""
-    sentences = []
+def _calibration_sentences(calibration: pd.DataFrame) -> list[str]:
+    if calibration.empty:
+        return []
+    best = calibration.iloc[0]
+    text = (
+        f"Of {len(calibration)} settings, {setting(best['setting']) or best['group']} agrees best with the table: on "
+        f"{best['crossed_share']:.1%} of {best['conditions']} conditions, with {best['crossed_in']} that cross and are "
+        f"not listed and {best['crossed_out']} that are listed and do not cross."
+    )
+    unsaturated = calibration.loc[calibration["unsaturated_share"].idxmax()]
+    other = (
+        f"If films that were saturated do not count, it is "
+        f"{setting(unsaturated['setting']) or unsaturated['group']}, with {unsaturated['unsaturated_share']:.1%}."
+    )
+    return [text, other]
+
+
+def _films_sentence(found: Collected) -> str:
+    """Say of a study that learns nothing how its films ended."""
+    gathered = sum(group.gathered or 0 for group in found.groups)
+    unfinished = sum(len(group.unfinished) for group in found.groups)
+    if not gathered:
+        return "There is no dataset on disk yet: nothing can be said about the films."
+    return f"{gathered - unfinished} of {gathered} films reached their crossing ⟨m⟩ = 0."
+
+
+def answer(
+    found: Collected, errors: pd.DataFrame, films: pd.DataFrame, calibration: pd.DataFrame | None = None
+) -> list[str]:
+    """Say which setting agrees with a table, how well each parameter is read, and how good the shown maps are."""
+    sentences = _calibration_sentences(calibration) if calibration is not None else []
     for row in best(errors).itertuples():
         text = (
             f"{row.target} is read off a single window with a mean absolute error of {number(row.median)} (median of "
@@ -173,6 +232,8 @@ def answer(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[
             f"A threshold on the {target} map of {found.shown_map} tells the inner from the outer region with an area "
             f"under the ROC curve of {listed} (0.5 is guessing)."
         )
+    if not found.study.trainings:
+        sentences.append(_films_sentence(found))
     if not sentences:
         sentences.append(
             "There is no training or map on disk yet: nothing can be said about how well parameters are read."
@@ -205,8 +266,9 @@ def _listed(chosen: pd.DataFrame, rows: pd.DataFrame, value: str, against: str |
 def warnings(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[str]:
     """Say what a reader must know before believing the page."""
     listed = []
+    compared = found.study.calibration.groups if found.study.calibration else ()
     for group in found.groups:
-        if group.unfinished:
+        if group.unfinished and group.name not in compared:  # there, which films cross is the finding
             listed.append(
                 f"{len(group.unfinished)} films of group {group.name} did not reach the crossing: "
                 f"{', '.join(group.unfinished[:5])}{' …' if len(group.unfinished) > 5 else ''}."

@@ -105,7 +105,7 @@ def render(found: Collected) -> str:
     str
         HTML.
     """
-    errors, films = statistics.errors(found), statistics.films(found)
+    errors, films, calibration = statistics.errors(found), statistics.films(found), statistics.calibration(found)
     environment = Environment(
         loader=PackageLoader("weiss.report", "."),
         autoescape=True,
@@ -117,13 +117,13 @@ def render(found: Collected) -> str:
         study=found.study,
         style=files("weiss.report").joinpath("style.css").read_text(encoding="utf-8"),
         done=findings.done(found),
-        answer=findings.answer(found, errors, films),
-        cards=findings.cards(found, errors, films),
+        answer=findings.answer(found, errors, films, calibration),
+        cards=findings.cards(found, errors, films, calibration),
         warnings=findings.warnings(found, errors, films),
         problems=found.problems,
         sections=sections(found),
         shown_map=found.shown_map,
-        tables=tables.all_tables(found, errors, films),
+        tables=tables.all_tables(found, errors, films, calibration),
         config=yaml.safe_dump(
             found.study.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=96
         ),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
+from weiss.calibration.outcomes import CRITERIA, agreement, works
 from weiss.report.collect import Collected
 
 _MAP_NUMBERS = ("mae", "mae_inner", "mae_outer", "baseline_mae", "baseline_mae_outer", "auc")
@@ -104,3 +105,36 @@ def films(found: Collected) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def calibration(found: Collected) -> pd.DataFrame:
+    """Agreement of each group of films with the table of conditions that must work, best first.
+
+    Returns
+    -------
+    DataFrame
+        Columns group, setting (dict: what differs between groups), conditions, listed (how many must work), and for
+        each criterion and for ``nucleation`` (whether a saturated film could reverse): ``<criterion>_share``,
+        ``<criterion>_in`` and ``<criterion>_out``, the share that agrees and the conditions wrongly in and wrongly out;
+        ``saturating``, conditions most of whose films were saturated.
+    """
+    table = found.calibration
+    if table is None or table.empty or found.study.calibration is None:
+        return pd.DataFrame()
+    fixed = ["group", *found.study.calibration.parameters]
+    settings = [name for name in table.columns[: table.columns.get_loc("listed")] if name not in fixed]
+    rows = []
+    for name, films in table.groupby("group", sort=False):
+        setting = {key: value for key, value in films[settings].iloc[0].items() if not pd.isna(value)}
+        row = {"group": name, "setting": setting, "conditions": len(films), "listed": int(films["listed"].sum())}
+        shares = {criterion: films[criterion] for criterion in CRITERIA} | {"nucleation": films["nucleates"]}
+        for criterion, values in shares.items():
+            found_here = agreement(values, films["listed"])
+            row |= {
+                f"{criterion}_share": found_here.share,
+                f"{criterion}_in": found_here.false_in,
+                f"{criterion}_out": found_here.false_out,
+            }
+        row["saturating"] = int(works(films["saturated"]).sum())
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values("crossed_share", ascending=False, kind="stable", ignore_index=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from weiss.report.collect import Collected
-from weiss.report.findings import condition, duration, number
+from weiss.report.findings import condition, duration, number, setting
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class Table:
     words: int = 1
 
 
-def all_tables(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[Table]:
+def all_tables(found: Collected, errors: pd.DataFrame, films: pd.DataFrame, calibration: pd.DataFrame) -> list[Table]:
     """Give all tables that have rows, in the order of the page."""
     tables = [
+        _calibration(calibration),
         _errors(errors),
         _films(films),
         _groups(found),
@@ -96,6 +97,27 @@ def _films(films: pd.DataFrame) -> Table:
         "predictor answers the median of the training values everywhere; where that is the true outer value it is "
         "right there by construction.",
         words=3,
+    )
+
+
+def _calibration(calibration: pd.DataFrame) -> Table:
+    rows = []
+    for row in calibration.to_dict("records"):
+        parts = [
+            f"{row[f'{criterion}_share']:.1%} (+{row[f'{criterion}_in']} −{row[f'{criterion}_out']})"
+            for criterion in ("crossed", "unsaturated", "nucleation")
+        ]
+        rows.append(
+            (row["group"], setting(row["setting"]) or "–", str(row["conditions"]), *parts, str(row["saturating"]))
+        )
+    return Table(
+        "Agreement with the table of conditions that must work",
+        ("group", "setting", "conditions", "crossed", "crossed unsaturated", "could leave saturation", "saturate"),
+        tuple(rows),
+        "Share of the conditions on which films and table agree, in brackets how many are wrongly in (+) and wrongly "
+        "out (−); a condition is in if most of its seeds are. Could leave saturation: what the nucleation field of a "
+        "saturated film alone would say, without simulating. Saturate: conditions whose films were a single domain.",
+        words=2,
     )
 
 

@@ -3,7 +3,8 @@ r"""A film of the time-dependent Ginzburg–Landau model: its maps, its noise an
 .. math:: \partial_t m = (1-m^2)\Big(h(t) + A_0(1+D\eta)\,m - \gamma\,(G*m)\Big) + J\nabla^2 m,\qquad \gamma = 0.095\,J
 
 (Mamada et al. 2023, Eq. 1). m is the out-of-plane magnetisation averaged over a cell, in [-1, 1]; fields are in
-units of A0, lengths in cells, time in the equation's own unit.
+units of A0, lengths in cells, time in the equation's own unit. The setting `noise_scale` multiplies D in the anisotropy
+and nowhere else: the label of a film stays the D of the paper.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Films:
     Attributes
     ----------
     anisotropy : (films, ny, nx) ndarray
-        A0 (1 + D η), in units of A0.
+        A0 (1 + noise_scale · D η), in units of A0.
     exchange : (films, ny, nx) ndarray
         J, in units of A0 cell².
     m : (films, ny, nx) ndarray
@@ -60,7 +61,7 @@ def _map(params: Params, name: str) -> np.ndarray:
 
 
 def d_map(params: Params) -> np.ndarray:
-    """True map of the noise coefficient D, (ny, nx) float64, dimensionless."""
+    """True map of the noise coefficient D, (ny, nx) float64, dimensionless, before `noise_scale`."""
     return _map(params, "D")
 
 
@@ -129,11 +130,11 @@ def prepare(films: Sequence[tuple[Params, int]]) -> Films:
     exchange, m = np.empty_like(anisotropy), np.empty_like(anisotropy)
     stiffness = np.empty(len(films))
     for i, (params, seed) in enumerate(films):
-        anisotropy[i] = float(params["A0"]) * (1 + d_map(params) * noise(seed, ny, nx))
+        anisotropy[i] = float(params["A0"]) * (1 + float(params["noise_scale"]) * d_map(params) * noise(seed, ny, nx))
         exchange[i] = j_map(params)
         m[i] = initial_state(seed, ny, nx, float(params["m_init"]))
         if not (np.isfinite(anisotropy[i]).all() and np.isfinite(exchange[i]).all()):
-            raise SimulationError(i, f"A0 (1 + D η) or J is not finite in {dtype}")
+            raise SimulationError(i, f"A0 (1 + noise_scale D η) or J is not finite in {dtype}")
         stiffness[i] = stiffness_bound(anisotropy[i].astype(float), exchange[i].astype(float), params)
     settings = {key: value for key, value in first.items() if key not in FILM_PARAMETERS}
     return Films(anisotropy, exchange, m, stiffness, settings)
