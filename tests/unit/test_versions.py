@@ -25,7 +25,7 @@ RECORD = Path(__file__).with_name("source_versions.json")
 VERSIONS = {"tdgl": SIM_VERSION, "learn": LEARN_VERSION, "maps": MAPS_VERSION}
 # What a result depends on, by the version that stands for it.
 SOURCES = {
-    "tdgl": ("src/weiss/tdgl/*.py", "src/weiss/arrays.py"),
+    "tdgl": ("src/weiss/tdgl/*.py", "src/weiss/tdgl/*.cu", "src/weiss/arrays.py", "src/weiss/fftw_wisdom.txt"),
     "learn": ("src/weiss/learn/**/*.py", "src/weiss/patterns/crops.py", "src/weiss/patterns/windows.py"),
     "maps": ("src/weiss/maps/*.py", "src/weiss/patterns/windows.py", "src/weiss/patterns/regions.py"),
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from weiss.figures import names, read, style
+from weiss.figures import panels, style
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from weiss.study import Study
 
-MOST = 6
+MOST = 7
+"""Most values of a parameter shown, the two ends among them."""
+
+MOST_SCATTERED, COLUMNS = 12, 6
 
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
@@ -30,12 +33,11 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     Returns
     -------
     (Figure, DataFrame)
-        Table: point, seed, parameters, panel row and column, and the share of white cells.
+        Table: point, seed, status, panel row and column, parameters, and the share of white cells.
     """
-    data = read.films(study, results)
-    parameters = names.film_group(study).parameters
-    seed = int(data["seed"].values.min())
-    data = data.isel(film=np.flatnonzero(data["seed"].values == seed))
+    group, data = panels.films(study, results, "gallery")
+    parameters = group.parameters
+    data = data.isel(film=np.flatnonzero(data["seed"].values == data["seed"].values.min()))
     down = parameters[0] if len(parameters) > 1 else None
     across = parameters[1] if len(parameters) > 1 else parameters[0]
     lines = style.spread(data[down].values, MOST)[::-1] if down else [None]
@@ -47,18 +49,16 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         if (film := _first(data, {across: column} | ({down: line} if down else {}))) is not None
     }
     if 4 * len(places) < len(lines) * len(columns):
-        return _scattered(data, parameters, seed)
-    side = (style.WIDTH - 0.5) / max(len(columns), 3)
-    figure, axes = style.canvas(len(lines), len(columns), side * len(columns) + 0.5, side * len(lines) + 0.3)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+        return _scattered(data, parameters)
+    figure, axes = panels.grid(len(lines), len(columns), group.grid)
     rows = []
     for i, line in enumerate(lines):
         for j, column in enumerate(columns):
-            axis = axes[i, j]
+            axis = axes[i][j]
             if (i, j) in places:
                 film = data.isel(film=places[i, j])
-                style.domains(axis, film["pattern"].values)
-                rows.append(_row(film, parameters, seed, i, j))
+                panels.draw(axis, film)
+                rows.append(_row(film, parameters, i, j))
             else:
                 style.bare(axis)
                 axis.set_facecolor("0.93")
@@ -66,7 +66,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
                 axis.set_xlabel(style.condition({across: column}))
             if j == 0 and down:
                 axis.set_ylabel(style.condition({down: line}))
-    _bar(axes, data.sizes["x"])
+    panels.scale_bar(figure.axes, data.sizes["x"])
     return figure, pd.DataFrame(rows)
 
 
@@ -76,35 +76,30 @@ def _first(data: xr.Dataset, values: dict[str, float]) -> int | None:
     return int(match.argmax()) if match.any() else None
 
 
-def _scattered(data: xr.Dataset, parameters: tuple[str, ...], seed: int) -> tuple[Figure, pd.DataFrame]:
+def _scattered(data: xr.Dataset, parameters: tuple[str, ...]) -> tuple[Figure, pd.DataFrame]:
     """Draw films of conditions that lie on no grid, evenly picked in the order of their parameters."""
     count = data.sizes["film"]
-    chosen = np.unique(np.linspace(0, count - 1, min(count, 2 * MOST)).round().astype(int))
-    columns = min(MOST, chosen.size)
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_SCATTERED)).round().astype(int))
+    columns = min(COLUMNS, chosen.size)
     lines = -(-chosen.size // columns)
-    side = style.WIDTH / max(columns, 3)
-    figure, axes = style.canvas(lines, columns, side * columns, (side + 0.35) * lines)
-    for axis in axes.ravel()[chosen.size :]:
-        axis.set_visible(False)
+    figure, axes = panels.grid(lines, columns, (data.sizes["y"], data.sizes["x"]), titles=len(parameters))
     rows = []
-    for number, (axis, index) in enumerate(zip(axes.ravel(), chosen, strict=False)):
-        film = data.isel(film=int(index))
-        style.domains(axis, film["pattern"].values)
+    for number in range(lines * columns):
+        row, column = divmod(number, columns)
+        axis = axes[row][column]
+        if number >= chosen.size:
+            axis.set_visible(False)
+            continue
+        film = data.isel(film=int(chosen[number]))
+        panels.draw(axis, film)
         axis.set_title("\n".join(f"{style.symbol(name)} = {float(film[name]):.3g}" for name in parameters), fontsize=8)
-        rows.append(_row(film, parameters, seed, *divmod(number, columns)))
-    _bar(axes, data.sizes["x"])
+        rows.append(_row(film, parameters, row, column))
+    panels.scale_bar(figure.axes, data.sizes["x"])
     return figure, pd.DataFrame(rows)
 
 
-def _row(film: xr.Dataset, parameters: tuple[str, ...], seed: int, row: int, column: int) -> dict:
-    return (
-        {"point": str(film["point"].values), "seed": seed, "row": row, "column": column}
-        | {name: float(film[name]) for name in parameters}
-        | {"white_share": float((film["pattern"].values > 0).mean())}
-    )
-
-
-def _bar(axes: np.ndarray, width: int) -> None:
-    """Put the scale into the first panel, in row order, that holds a film."""
-    shown = next(axis for axis in axes.ravel() if axis.images)
-    style.scale_bar(shown, width // 4, width)
+def _row(film: xr.Dataset, parameters: tuple[str, ...], row: int, column: int) -> dict:
+    identity = {"point": str(film["point"].values), "seed": int(film["seed"]), "status": str(film["status"].values)}
+    values = {name: float(film[name]) for name in parameters}
+    share = {"white_share": float((film["pattern"].values > 0).mean())}
+    return identity | {"row": row, "column": column} | values | share

@@ -11,7 +11,6 @@ import pandas as pd
 
 from weiss import paths
 from weiss.errors import UserError
-from weiss.figures.names import film_group
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -109,11 +108,6 @@ def read_dataset(path: Path) -> xr.Dataset:
             return data.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(f"this result is damaged ({error})", str(path), f"delete it and {_AGAIN}") from error
-
-
-def films(study: Study, results: Path) -> xr.Dataset:
-    """Simulated films that figures of films show (see `weiss.figures.names.film_group`)."""
-    return read_dataset(paths.dataset(results, study.name, film_group(study).name))
 
 
 def training_result(study: Study, results: Path, training: str) -> dict:

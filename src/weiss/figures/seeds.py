@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from weiss.figures import names, read, style
+from weiss.figures import panels, style
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from weiss.study import Study
 
-MOST = 5
+MOST = 6
 
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
@@ -30,27 +30,24 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     Returns
     -------
     (Figure, DataFrame)
-        Table: point, seed, parameters, share of white cells, field at the crossing.
+        Table: point, seed, status, parameters, share of white cells, field at the crossing.
     """
-    data = read.films(study, results)
-    parameters = names.film_group(study).parameters
-    films = _middle(data, parameters)
+    group, data = panels.films(study, results, "seeds")
+    films = _middle(data, group.parameters)
     films = films.isel(film=np.argsort(films["seed"].values, kind="stable")[:MOST])
-    count = films.sizes["film"]
-    side = style.WIDTH / max(count, 3)
-    figure, axes = style.canvas(1, count, side * count, side + 0.5)
+    figure, axes = panels.grid(1, films.sizes["film"], group.grid, titles=1)
     rows = []
     for index, axis in enumerate(axes[0]):
         film = films.isel(film=index)
-        style.domains(axis, film["pattern"].values)
+        panels.draw(axis, film)
         axis.set_title(f"seed {int(film['seed'])}")
         rows.append(
-            {"point": str(film["point"].values), "seed": int(film["seed"])}
-            | {name: float(film[name]) for name in parameters}
+            {"point": str(film["point"].values), "seed": int(film["seed"]), "status": str(film["status"].values)}
+            | {name: float(film[name]) for name in group.parameters}
             | {"white_share": float((film["pattern"].values > 0).mean()), "h_crossing": float(film["h_crossing"])}
         )
-    style.scale_bar(axes[0, 0], films.sizes["x"] // 4, films.sizes["x"])
-    figure.suptitle(style.condition({name: rows[0][name] for name in parameters}), fontsize=9)
+    panels.scale_bar(axes[0], films.sizes["x"])
+    figure.supxlabel(style.condition({name: rows[0][name] for name in group.parameters}), fontsize=9)
     return figure, pd.DataFrame(rows)
 
 

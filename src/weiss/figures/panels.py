@@ -1,0 +1,89 @@
+"""Pictures of films side by side, every cell of a film a whole number of pixels: none is left out, none is wider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from weiss import paths
+from weiss.figures import groups, read, style
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+    from weiss.study import Group, Study
+
+PIXELS = 1640
+"""Width that the panels of a row share, unless a cell would get less than a pixel."""
+
+LARGEST = 520
+"""Largest panel, pixels."""
+
+NARROWEST = 640
+"""Narrowest figure, pixels."""
+
+GAP, MARGIN, LINE = 10, 12, 36
+"""Pixels between panels, around the figure, and for a line of text."""
+
+
+def films(study: Study, results: Path, figure: str) -> tuple[Group, xr.Dataset]:
+    """Read the films a figure shows (see `weiss.figures.groups.shown`).
+
+    Returns
+    -------
+    (Group, xarray.Dataset)
+    """
+    group = groups.shown(study, figure)
+    return group, read.read_dataset(paths.dataset(results, study.name, group.name))
+
+
+def grid(rows: int, columns: int, film: tuple[int, int], titles: int = 0) -> tuple[Figure, list[list[Axes]]]:
+    """Make a figure of `rows` × `columns` panels for films of one size, with room for labels on the left and below.
+
+    Parameters
+    ----------
+    rows, columns : int
+    film : (int, int)
+        Cells along y and x.
+    titles : int
+        Lines of text above every panel.
+
+    Returns
+    -------
+    (Figure, list of lists of Axes)
+    """
+    ny, nx = film
+    scale = max(1, min(PIXELS // columns, LARGEST) // max(film))
+    width, height = nx * scale, ny * scale
+    across, down = width + GAP, height + GAP + titles * LINE
+    left, below, above = MARGIN + LINE, MARGIN + LINE, MARGIN
+    total = (max(left + columns * across + MARGIN, NARROWEST), below + rows * down + above)
+    figure = Figure(figsize=(total[0] / style.DPI, total[1] / style.DPI))
+    FigureCanvasAgg(figure)
+    shift = (total[0] - (left + columns * across + MARGIN)) // 2
+    axes = []
+    for row in range(rows):
+        bottom = below + (rows - 1 - row) * down
+        corners = [left + shift + column * across for column in range(columns)]
+        axes.append(
+            [figure.add_axes((x / total[0], bottom / total[1], width / total[0], height / total[1])) for x in corners]
+        )
+    return figure, axes
+
+
+def draw(axes: Axes, film: xr.Dataset) -> None:
+    """Draw the pattern of one film; one that never came to its crossing is covered with a word about that."""
+    style.domains(axes, film["pattern"].values)
+    if str(film["status"].values) != "crossed":
+        box = {"facecolor": "white", "edgecolor": "0.3", "linewidth": 0.6, "pad": 2.0}
+        axes.text(0.5, 0.5, "no crossing", transform=axes.transAxes, ha="center", va="center", fontsize=7, bbox=box)
+
+
+def scale_bar(axes: Sequence[Axes], width: int) -> None:
+    """Put the scale into the first of the panels that holds a film of `width` cells."""
+    style.scale_bar(next(axis for axis in axes if axis.images), width // 4, width)
