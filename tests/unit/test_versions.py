@@ -32,7 +32,7 @@ SOURCES = {
 
 
 def _code(source: str) -> str:
-    """The source without comments, documentation strings and empty lines: the same on every version of Python."""
+    """Python source without comments, documentation strings and empty lines: the same on every version of Python."""
     lines = source.splitlines()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -51,7 +51,8 @@ def digest(package: str) -> str:
         files = sorted(ROOT.glob(pattern))
         assert files, f"{pattern} matches nothing"
         for file in files:
-            total.update(f"{file.relative_to(ROOT)}\n{_code(file.read_text())}\n".encode())
+            text = _code(file.read_text()) if file.suffix == ".py" else file.read_text()
+            total.update(f"{file.relative_to(ROOT)}\n{text}\n".encode())
     return total.hexdigest()[:16]
 
 

@@ -42,11 +42,11 @@ to three cells."""
 TILE = 4
 """Fast cells in touching tiles of this size share a window."""
 
-CELL_ERROR, REST_ERROR = 2.0, 0.15
-"""Times √tolerance, what a large step may be wrong by in a single cell before a window is opened around it, and in root
-mean square over the film outside its windows. Windows themselves keep the tolerance: what is left outside are walls
-settling, whose errors die out. Measured against the explicit reference; the root, because a tenfold tolerance with ten
-times these would let jumping cells pass."""
+CELL_ERROR, REST_ERROR, LOOSEST = 200.0, 15.0, 1e-4
+"""Tolerances that a large step may be wrong by in a single cell before a window is opened around it, and in root mean
+square over the film outside its windows. What is left outside are walls settling, whose errors die out; windows keep
+the tolerance itself. Beyond a tolerance of LOOSEST both grow with its root only, or jumping cells would pass. Measured
+against the explicit reference (docs/tdgl.md)."""
 
 WINDOW_SIDE = 64
 """A window's error is allowed to be what the tolerance allows a film of this many cells along each side."""
@@ -72,6 +72,12 @@ MOST_STAGES = 200
 MOST_STEPS = 4000
 
 _OPTIONS = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+
+
+def allowed(tolerance: float) -> tuple[float, float]:
+    """Error of a large step that is allowed in a cell, and in root mean square outside the windows."""
+    share = min(1.0, math.sqrt(LOOSEST / tolerance))
+    return CELL_ERROR * share * tolerance, REST_ERROR * share * tolerance
 
 
 @dataclass(frozen=True)
@@ -510,7 +516,7 @@ def run(large: LargeStep, kernel: Kernel, box: tuple[int, int, int, int], tolera
         evaluations += spent
         if steps < 0:
             return None
-        if rim_difference(large.m1, y, x, m) <= RIM * CELL_ERROR * math.sqrt(tolerance):
+        if rim_difference(large.m1, y, x, m) <= RIM * allowed(tolerance)[0]:
             return Window((y, x, ny, nx), m, rate_end, trace[: steps + 1].copy(), evaluations)
         y, x, ny, nx = y - WIDEN, x - WIDEN, ny + 2 * WIDEN, nx + 2 * WIDEN
     return None
@@ -551,7 +557,8 @@ def separate(
     """
     fields = [to_host(a[film]) for a in (start.m, end.m, m_before, start.rate, end.rate)]
     tau, ratio, fast = steps.tau[film], steps.ratio[film], np.empty(fields[0].shape, bool)
-    found = boxes(fast) if survey(*fields, tau, ratio, CELL_ERROR * math.sqrt(tolerance), fast) else []
+    cell, rest = allowed(tolerance)
+    found = boxes(fast) if survey(*fields, tau, ratio, cell, fast) else []
     # Longer steps hold more avalanches: their share of the film grows like the step, an error like its cube.
     crowded = (sum(ny * nx for _, _, ny, nx in found) / fast.size / LARGEST_SHARE) ** 3
     if crowded > 1:
@@ -561,7 +568,7 @@ def separate(
     fast[...] = False
     for box in found:
         fast[place(box, fast.shape)] = True
-    error = max(crowded, rest_error(*fields, tau, ratio, fast) / (REST_ERROR * math.sqrt(tolerance)))
+    error = max(crowded, rest_error(*fields, tau, ratio, fast) / rest)
     if error > 1 or not found:
         return error, []
     large = _large_step(film, start, end, medium, steps)
