@@ -10,21 +10,27 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# Right-hand sides of the default integrator for one 64² film swept to its crossing, at J 2, D 1 and 10⁵ time units a
-# quarter and a tolerance of 1e-4: measured, as are the powers below (64² films at J 0.5 to 2 and D 0.2 to 2,
-# and 128² films at J 2). Small J
-# makes sharper walls that move in jumps, large D pins more of them, and a larger film is seldom quiet all over.
-EVALUATIONS_AT_J2_D1 = 2.6e5
-EVALUATIONS_POWER_OF_J = -0.2
-EVALUATIONS_POWER_OF_D = 0.3
-EVALUATIONS_POWER_OF_CELLS = 0.3
-EVALUATIONS_POWER_OF_TOLERANCE = -0.1
-EVALUATIONS_LEAST_D = 0.1
+# Evaluations of the default integrator for one film swept to its crossing, at 10⁵ time units a quarter and a tolerance
+# of 1e-4: EVALUATIONS × √(J² + (DISORDER d)²), with d = noise_scale × D. A calm film costs what its walls' stiffness
+# asks for, a rough one what its avalanches do. Fitted to 35 films (64² and 128², one of 256²; J 0.5 to 2, d 0.05 to
+# 1.8, quarters of 10³ to 10⁵) and off by at most 1.7 there. Below J 0.5 cells flip one by one and a film costs no less:
+# taken as J 0.5, the estimate is still half of what films at J 0.1 took.
+EVALUATIONS = 7.0e4
+EVALUATIONS_DISORDER = 2.0
+EVALUATIONS_LEAST_J = 0.5
+EVALUATIONS_POWER_OF_QUARTER = 0.62
+EVALUATIONS_POWER_OF_CELLS = 0.03
+EVALUATIONS_POWER_OF_TOLERANCE = -0.04
+# With `avalanches: film` a larger film is seldom quiet all over. Five films: 1.2 to 2.2 at 64², 1.6 and 1.7 at 128².
+WHOLE_FILM_FACTOR = 1.4
+WHOLE_FILM_POWER_OF_CELLS = 0.3
 EULER_TIME_TO_CROSSING = 4.2  # in quarters of the sweep
 
-# Seconds of one evaluation of one float32 film: fixed, and per cell. Measured on one CPU core; assumed for one GPU with
-# a full batch.
-SECONDS_PER_EVALUATION = {"cpu": (8.0e-6, 7.0e-9), "gpu": (1.0e-6, 4.0e-10)}
+# Seconds of one evaluation of one float32 film: fixed, and per cell. Measured on one CPU core with other work on the
+# machine, avalanches included: 0.05 ms at 64², 0.15 to 0.25 ms at 128², 0.5 to 0.6 ms at 256². Sweeps of 10³ to 10⁴
+# time units a quarter are denser in avalanches: an evaluation takes up to three times as long there, and 400 calm 128²
+# films took 1.2 to 1.7 times the estimate. Assumed for one GPU with a full batch.
+SECONDS_PER_EVALUATION = {"cpu": (1.6e-5, 8.5e-9), "gpu": (1.0e-6, 4.0e-10)}
 FLOAT64_FACTOR = 2.0
 
 # Forward pass of one 64² window in 10⁹ multiply-adds; for torchvision networks their published figure scaled by area.
@@ -56,15 +62,19 @@ def film_evaluations(params: Mapping[str, Any]) -> float:
     float
     """
     crossing = 1.0 if params["crossing"] == 2 else 0.5
-    sweep = params["quarter"] / 1.0e5 * crossing
+    sweep = params["quarter"] / 1.0e5
     if params["integrator"] == "euler":
-        return EULER_TIME_TO_CROSSING * 1.0e5 * sweep / params["dt"]
-    roughest = max(params["D"], params.get("D_in", 0.0), EVALUATIONS_LEAST_D)
-    finest = min(params["J"], params.get("J_in", math.inf))
-    shape = (finest / 2.0) ** EVALUATIONS_POWER_OF_J * roughest**EVALUATIONS_POWER_OF_D
-    shape *= (params["tolerance"] / 1.0e-4) ** EVALUATIONS_POWER_OF_TOLERANCE
-    shape *= (params["ny"] * params["nx"] / 64**2) ** EVALUATIONS_POWER_OF_CELLS
-    return EVALUATIONS_AT_J2_D1 * sweep * shape
+        return EULER_TIME_TO_CROSSING * 1.0e5 * sweep * crossing / params["dt"]
+    disorder = params["noise_scale"] * max(params["D"], params.get("D_in", 0.0))
+    exchange = max(params["J"], params.get("J_in", 0.0), EVALUATIONS_LEAST_J)
+    cells = params["ny"] * params["nx"] / 64**2
+    evaluations = EVALUATIONS * crossing * math.hypot(exchange, EVALUATIONS_DISORDER * disorder)
+    evaluations *= sweep**EVALUATIONS_POWER_OF_QUARTER
+    evaluations *= (params["tolerance"] / 1.0e-4) ** EVALUATIONS_POWER_OF_TOLERANCE
+    evaluations *= cells**EVALUATIONS_POWER_OF_CELLS
+    if params["avalanches"] == "film":
+        evaluations *= WHOLE_FILM_FACTOR * cells**WHOLE_FILM_POWER_OF_CELLS
+    return evaluations
 
 
 def film_seconds(params: Mapping[str, Any], device: str) -> float:

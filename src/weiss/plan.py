@@ -216,9 +216,9 @@ def _basis(groups: list[dict[str, Any]], learns: bool) -> list[str]:
     if modelled:
         basis.append(
             f"films {', '.join(modelled)}{' otherwise' if basis else ''}: "
-            f"{costs.EVALUATIONS_AT_J2_D1:.2g} evaluations of a 64² film at J 2, D 1 "
-            f"(× J/2 to the {costs.EVALUATIONS_POWER_OF_J:g} × D to the {costs.EVALUATIONS_POWER_OF_D:g} "
-            f"× cells to the {costs.EVALUATIONS_POWER_OF_CELLS:g}), "
+            f"{costs.EVALUATIONS:.2g} × √(J² + ({costs.EVALUATIONS_DISORDER:g} · noise_scale · D)²) evaluations "
+            f"of a 64² film (× quarter/10⁵ to the {costs.EVALUATIONS_POWER_OF_QUARTER:g} "
+            f"× cells/64² to the {costs.EVALUATIONS_POWER_OF_CELLS:g}), "
             f"{costs.SECONDS_PER_EVALUATION['cpu'][1]:.2g} s per cell and evaluation on a core, "
             f"{costs.SECONDS_PER_EVALUATION['gpu'][1]:.2g} s on a GPU with a full batch"
         )

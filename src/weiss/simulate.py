@@ -118,6 +118,7 @@ def _log_entry(point: Point, film: Any, device: str) -> dict[str, Any]:
         "id": point.id,
         "seconds": float(film.seconds),
         "evaluations": int(film.evaluations),
+        "avalanches": int(film.avalanches),
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "device": device,

@@ -1,0 +1,85 @@
+"""The benchmark of a film's cost: its line of JSON, its table, and that its plain NumPy step is Eq. 1."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from weiss.tdgl import euler, rhs, rkc
+from weiss.tdgl.dipole import dipole_kernel
+from weiss.tdgl.model import prepare
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def tdgl(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/tdgl.py as a module, whose traces in the environment and the search path are taken away after."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", os.environ.get("OPENBLAS_NUM_THREADS", "1"))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location("benchmarks_tdgl", BENCHMARKS / "tdgl.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_quick_run_ends_with_a_line_of_json(
+    tdgl: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tdgl, "NUMPY_SECONDS", 0.01)
+    out = tmp_path / "table.md"
+    film = ["--n", "16", "--quarter", "200", "--pairs", "2,1", "1,0.5"]
+    assert tdgl.main(["--quick", "--json", *film, "--out", str(out)]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (found["n"], found["quarter"], found["pairs"]) == (16, 200, [[2, 1], [1, 0.5]])
+    assert found["ratio_vs_paper"] is None, "the paper's film is larger and slower"
+    for film in found["films"]:
+        end = film["t_crossing"] or 5 * found["quarter"]
+        assert film["numpy_steps"] == pytest.approx(end / found["numpy_dt"], abs=1)
+    costs = [film["core_s"] for film in found["films"]]
+    assert found["core_s_per_film"] == pytest.approx(sum(costs) / 2) and min(costs) > 0
+    ratios = [film["numpy_steps"] * found["numpy_s_per_step"] / film["core_s"] for film in found["films"]]
+    assert found["ratio_vs_numpy"] == pytest.approx(sum(ratios) / 2)
+    rows = [line for line in out.read_text().splitlines() if line.startswith("| 2 | 1 |")]
+    assert len(rows) == 1 and rows[0].count("|") == tdgl.HEAD.count("|")
+
+
+def test_slow_core_gets_one_film(
+    tdgl: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tdgl, "NUMPY_SECONDS", 0.01)
+    monkeypatch.setattr(tdgl, "QUICK_SECONDS", 0.0)
+    tdgl.main(["--quick", "--json", "--n", "16", "--quarter", "200", "--out", str(tmp_path / "table.md")])
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["pairs"] == [list(tdgl.QUICK_PAIRS[0])]
+
+
+@pytest.mark.parametrize("kernel", ["cutoff", "lattice"])
+def test_numpy_step_is_the_reference_step(tdgl: ModuleType, kernel: str) -> None:
+    film = {**tdgl.settings(), "ny": 24, "nx": 24, "J": 1.3, "D": 0.7, "kernel": kernel, "precision": "float64"}
+    films = prepare([(film, 5)])
+    equation, state = rkc.equation_of(films, np), rhs.State.like(films.m, np)
+    m = np.random.default_rng(1).uniform(-1, 1, (24, 24))
+    state.m[...], t, dt = m, 140.0, 0.1
+    euler.step(equation, state, t, dt, np.empty_like(state.m))
+    kernel_k = dipole_kernel(kernel, 24, 24, film["a0"])
+    h = float(equation.h_of(np.array(t)))
+    plain = tdgl.numpy_step(
+        m, h, dt, films.anisotropy[0], 1.3, film["gamma_per_J"] * 1.3, kernel_k, 1 - film["m_limit"]
+    )
+    assert abs(plain - m).max() > 0.01
+    np.testing.assert_allclose(plain, state.m[0], atol=1e-12)
+
+
+def test_unknown_options_are_refused_without_a_gpu(tdgl: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        tdgl.main(["--cpu", "--films", "3"])
+    assert "--films" in capsys.readouterr().err
