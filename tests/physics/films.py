@@ -17,7 +17,7 @@ PAPER = {
     "crossing": 2,
     "integrator": "rkc",
     "avalanches": "windows",
-    "tolerance": 1.0e-4,
+    "tolerance": 3.0e-5,
     "max_stages": 200,
     "dt": 0.1,
     "precision": "float32",
