@@ -73,7 +73,7 @@ class Loops:
         if last > first:
             samples = self.t[first:last]
             gained = sum(np.interp(samples - t[0], *jump) for jump in jumps)
-            # Jumps ride on the line through the step, the rest on a cubic: together they may pass saturation by a little.
+            # Jumps ride on the line through the step, the rest on a cubic: together they may pass saturation a little.
             self.m[film, first:last] = np.clip(hermite(samples, t, mean, rate) + gained, -1, 1)
 
 
