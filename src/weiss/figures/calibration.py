@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,8 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         _panel(axis, table, calibration.parameters)
         shares = [outcomes.agreement(table[name], table["listed"]).share for name in outcomes.CRITERIA]
         setting = ", ".join(f"{name} {_text(value)}" for name, value in varied.items()) or group.name
-        axis.set_title(f"{setting}\n{shares[0]:.0%}, unsaturated {shares[1]:.0%}", fontsize=6.5)
+        title = textwrap.fill(setting, 30)
+        axis.set_title(f"{title}\n{shares[0]:.0%}, unsaturated {shares[1]:.0%}", fontsize=6.5)
         tables.append(table.assign(group=group.name, **varied))
     for axis in axes[:, 0]:
         axis.set_ylabel(style.symbol(calibration.parameters[0]))
