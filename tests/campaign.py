@@ -46,7 +46,7 @@ def slow_films() -> dict[str, Any]:
     return films(
         space={"grid": {"J": [1.2, 2.0], "D": [0.5, 0.8, 1.1]}},
         seeds=[1],
-        tdgl={"quarter": 1.0e4, "loop_samples": 50},
+        tdgl={"quarter": 1.0e4, "loop_samples": 50, "noise_scale": 1.0, "tolerance": 1.0e-5},
     )
 
 

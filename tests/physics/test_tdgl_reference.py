@@ -40,8 +40,8 @@ def test_film_is_that_of_the_reference(row: int) -> None:
     |Δ⟨m⟩|, at the default tolerance and in float32.
 
     Seen: eight of nine films within 4.4 time units and 7.8e-4, signs the same in 99.98 % of pixels or more. cutoff
-    (1, 1.2) is 5.9 late and its loop 3.0e-3 off, nearly all of it on the first rise from the random initial state; after
-    t = 10⁵ the loop agrees to 1.5e-4.
+    (1, 1.2) is 5.9 late and its loop 3.0e-3 off, nearly all of it on the first rise from the random initial state;
+    after t = 10⁵ the loop agrees to 1.5e-4.
     """
     kernel, J, D = FILMS[row]
     settings = {"kernel": kernel, "a0": 5.9, "noise_scale": 1.0, "precision": "float32"}

@@ -55,7 +55,7 @@ def content(**changes: Any) -> dict[str, Any]:
     """Two settings, 2 × 2 conditions, three seeds."""
     group = {"grid": [16, 16], "space": {"grid": {"J": [1.0, 2.0], "D": [0.5, 1.0]}}, "seeds": [1, 2, 3]}
     films = {
-        "whole": group | {"tdgl": {"loop_samples": 51}},
+        "whole": group | {"tdgl": {"loop_samples": 51, "a0": 5.9, "noise_scale": 1.0}},
         "half": group | {"tdgl": {"loop_samples": 51, "a0": 4.5, "noise_scale": 0.5}},
     }
     return {"name": "small", "films": films, "calibration": {"table": "pairs.csv"}} | changes

@@ -106,7 +106,7 @@ def test_the_disk_is_full(tmp_path: Path, finished_films: Campaign) -> None:
         # a film may have found room and its line in the log none
         assert set(campaign.computed().values()) == {1}
         assert campaign.dataset() == finished_films.dataset()
-        known = {".h5", ".json", ".jsonl", ".log", ".tsv"}
+        known = {".h5", ".json", ".jsonl", ".log", ".tsv", ".csv", ".png", ".html"}
         assert {path.suffix for path in campaign.results.rglob("*") if path.is_file()} == known, "a leftover"
     finally:
         subprocess.run(["umount", str(campaign.results)], check=True)

@@ -112,7 +112,8 @@ def test_the_wheel_holds_schemas_and_templates(tmp_path: Path) -> None:
     wanted = {"weiss/schemas/study.schema.json", "weiss/schemas/models/tdgl.schema.json"}
     sources = ROOT / "src"
     wanted |= {str(path.relative_to(sources)) for path in (sources / "weiss").rglob("*.py")}
-    data = [path for path in (sources / "weiss").rglob("*") if path.suffix in (".j2", ".css", ".js", ".html", ".cu", ".txt")]
+    kinds = (".j2", ".css", ".js", ".html", ".cu", ".txt")
+    data = [path for path in (sources / "weiss").rglob("*") if path.suffix in kinds]
     assert data
     wanted |= {str(path.relative_to(sources)) for path in data}
     assert wanted <= set(names)
