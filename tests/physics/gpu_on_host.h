@@ -22,6 +22,8 @@ static thread_local Index threadIdx, blockIdx;
 static Index blockDim, gridDim;
 static std::unique_ptr<std::barrier<>> gate;
 
+static inline float __fmul_rn(float a, float b) { return a * b; }
+static inline double __dmul_rn(double a, double b) { return a * b; }
 static inline void __syncthreads() { gate->arrive_and_wait(); }
 
 template <class... A, std::size_t... I>

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 from weiss.tdgl import rhs_gpu
-from weiss.tdgl.rhs_gpu import Layout
 
 SHIM = Path(__file__).with_name("gpu_on_host.h")
 HEAD = re.compile(r'extern "C" __global__ void (?:__launch_bounds__\(\w+\) )?(\w+)\(')
@@ -47,7 +49,7 @@ def _glue(source: str) -> str:
 
 def build(source: str, flags: tuple[str, ...], folder: Path) -> ctypes.CDLL:
     """Compile CUDA source for the host."""
-    name = re.sub(r"\W", "", "".join(flags)) + f"{abs(hash(source)):x}"
+    name = hashlib.sha256("\n".join((source, *flags)).encode()).hexdigest()[:16]
     text, library = folder / f"{name}.cpp", folder / f"{name}.so"
     if not library.exists():
         text.write_text(f"{source}\n{_glue(source)}\n")
@@ -75,6 +77,6 @@ def launcher(library: ctypes.CDLL, name: str) -> Callable[..., None]:
     return kernel
 
 
-def kernels_on_host(folder: Path) -> Callable[[str, Layout], Callable[..., None]]:
-    """What `rhs_gpu.kernel` is on a GPU."""
-    return lambda name, form: launcher(build(rhs_gpu.source(), rhs_gpu.options(form), folder), name)
+def kernels_on_host(folder: Path, module: ModuleType = rhs_gpu) -> Callable[[str, Any], Callable[..., None]]:
+    """What `kernel` of `rhs_gpu` or `avalanche_gpu` is on a GPU."""
+    return lambda name, form: launcher(build(module.source(), module.options(form), folder), name)

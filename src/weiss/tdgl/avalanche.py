@@ -12,9 +12,10 @@ A window's fields are float64: it is small enough to stay in the cache, and near
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
@@ -108,6 +109,10 @@ class Kernel:
             near[square == shell] = weight
         rest[at] -= near
         return cls(weights, rest)
+
+    def on(self, xp: ModuleType) -> Kernel:
+        """The same kernel with its far part an array of `xp`."""
+        return Kernel(self.near, xp.asarray(self.far))
 
     def between(self, ny: int, nx: int) -> np.ndarray:
         """The far part between cells of a (ny, nx) window: (2 ny - 1, 2 nx - 1), zero distance at its centre."""
@@ -543,6 +548,17 @@ class Steps:
     stiffness: np.ndarray
 
 
+def crowding(found: list[tuple[int, int, int, int]], cells: int) -> tuple[float, bool]:
+    """Error that stands for the windows' share of a film of so many cells, and whether it alone rejects the step."""
+    # Longer steps hold more avalanches: their share of the film grows like the step, an error like its cube.
+    crowded = (sum(ny * nx for _, _, ny, nx in found) / cells / LARGEST_SHARE) ** 3
+    if crowded > 1:
+        return crowded, True
+    if any(ny * nx > LARGEST_WINDOW for _, _, ny, nx in found):
+        return TOO_WIDE, True
+    return crowded, False
+
+
 def separate(
     film: int, start: State, end: State, m_before: Array, medium: Medium, steps: Steps, kernel: Kernel, tolerance: float
 ) -> tuple[float, list[Window]]:
@@ -559,12 +575,9 @@ def separate(
     tau, ratio, fast = steps.tau[film], steps.ratio[film], np.empty(fields[0].shape, bool)
     cell, rest = allowed(tolerance)
     found = boxes(fast) if survey(*fields, tau, ratio, cell, fast) else []
-    # Longer steps hold more avalanches: their share of the film grows like the step, an error like its cube.
-    crowded = (sum(ny * nx for _, _, ny, nx in found) / fast.size / LARGEST_SHARE) ** 3
-    if crowded > 1:
+    crowded, hopeless = crowding(found, fast.size)
+    if hopeless:
         return crowded, []
-    if any(ny * nx > LARGEST_WINDOW for _, _, ny, nx in found):
-        return TOO_WIDE, []
     fast[...] = False
     for box in found:
         fast[place(box, fast.shape)] = True
@@ -605,3 +618,49 @@ def place(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> tuple[np.nd
     """Index of a window in a periodic film of `shape`."""
     y, x, ny, nx = box
     return np.ix_((y + np.arange(ny)) % shape[0], (x + np.arange(nx)) % shape[1])
+
+
+# The batch, as `avalanche_gpu` has it too.
+
+
+def of(xp: ModuleType) -> Any:
+    """Return the module whose `separate_all`, `insert` and `insert_lines` are for arrays of `xp`."""
+    if xp.__name__ == "cupy":
+        from weiss.tdgl import avalanche_gpu
+
+        return avalanche_gpu
+    from weiss.tdgl import avalanche
+
+    return avalanche
+
+
+def separate_all(
+    xp: ModuleType,
+    films: np.ndarray,
+    start: State,
+    end: State,
+    m_before: Array,
+    medium: Medium,
+    steps: Steps,
+    kernel: Kernel,
+    tolerance: float,
+) -> tuple[np.ndarray, list[list[Window]]]:
+    """`separate` for the films with these positions in the batch: an error and windows for each."""
+    judged = [separate(film, start, end, m_before, medium, steps, kernel, tolerance) for film in films]
+    return np.array([error for error, _ in judged]), [windows for _, windows in judged]
+
+
+def insert(xp: ModuleType, windows: Sequence[list[Window]], end: State) -> None:
+    """Put the windows of every film of the batch into `end.m` and `end.low`."""
+    for film, ours in enumerate(windows):
+        for window in ours:
+            m = window.m.astype(end.m.dtype)
+            put(xp, window.box, m, end.m[film])
+            put(xp, window.box, window.m - m, end.low[film])
+
+
+def insert_lines(xp: ModuleType, windows: Sequence[list[Window]], tau: np.ndarray, m_before: Array) -> None:
+    """Put into `m_before` what the next step is measured against: the line each avalanche ends on, not its jump."""
+    for film, ours in enumerate(windows):
+        for window in ours:
+            put(xp, window.box, window.m - tau[film] * window.rate, m_before[film])

@@ -81,11 +81,11 @@ class _Stabilised:
         self.equation.evaluate(self.state, self.t, self.work.dipole)
         self.counts[:, 0] = 1
         self.cells = films.m[0].size
-        self.kernel: avalanche.Kernel | None = None
+        self.avalanches, self.kernel = avalanche.of(xp), None
         if settings["avalanches"] == "windows":
             shape = films.m.shape[1:]
             kernel_k = dipole_kernel(str(settings["kernel"]), *shape, float(settings["a0"]))
-            self.kernel = avalanche.Kernel.of(kernel_k, shape)
+            self.kernel = avalanche.Kernel.of(kernel_k, shape).on(xp)
 
     def run(self) -> Iterator[tuple[int, FilmResult]]:
         began = time.perf_counter()
@@ -138,11 +138,8 @@ class _Stabilised:
             chosen = xp.asarray(accepted)
             self.m_before[chosen] = self.state.m[chosen]
             self.state.copy_films(work.end, chosen)
-        for film in np.flatnonzero(accepted):
-            for window in windows[film]:
-                # What the next step is measured against: the line the avalanche ends on, not its jump.
-                line = window.m - tau[film] * window.rate
-                avalanche.put(xp, window.box, line, self.m_before[film])
+        taken = [ours if accepted[film] else [] for film, ours in enumerate(windows)]
+        self.avalanches.insert_lines(xp, taken, tau, self.m_before)
         return ended
 
     def _measure(self, tau: np.ndarray) -> np.ndarray:
@@ -158,41 +155,31 @@ class _Stabilised:
         ratio = tau / self.tau_before
         h0, h1 = self.equation.h_of(self.t), self.equation.h_of(self.t + tau)
         steps = avalanche.Steps(tau, ratio, h0, h1, self.stiffness)
-        for film in np.flatnonzero(free):
-            row = measured[film]
-            if not np.isfinite(row).all():
-                errors[film] = np.inf
-            elif self.kernel is None:
-                # The embedded estimate multiplies the rounding of stiff cells by tau × stiffness; the distance to the
-                # extrapolated line does not, and for films at rest it is the smaller. Each alone is an error estimate,
-                # so the smaller will do.
-                bend = BEND * row[rhs.EXTRAPOLATION] if ratio[film] > 0 else np.inf
-                errors[film] = min(row[rhs.ERROR], bend) / self.tolerance
-            else:
-                errors[film], windows[film] = avalanche.separate(
-                    film,
-                    self.state,
-                    self.work.end,
-                    self.m_before,
-                    self.equation.medium,
-                    steps,
-                    self.kernel,
-                    self.tolerance,
-                )
-                # In evaluations of the whole film.
-                spent = sum(window.evaluations * window.m.size for window in windows[film])
-                self.counts[film, 0] += round(spent / self.cells)
+        finite = np.isfinite(measured).all(axis=1)
+        errors[free & ~finite] = np.inf
+        films = np.flatnonzero(free & finite)
+        if self.kernel is None:
+            # The embedded estimate multiplies the rounding of stiff cells by tau × stiffness; the distance to the
+            # extrapolated line does not, and for films at rest it is the smaller. Each alone is an error estimate, so
+            # the smaller will do.
+            bend = np.where(ratio > 0, BEND * measured[:, rhs.EXTRAPOLATION], np.inf)[films]
+            errors[films] = np.minimum(measured[films, rhs.ERROR], bend) / self.tolerance
+            return errors, windows
+        ends, medium = (self.state, self.work.end), self.equation.medium
+        errors[films], found = self.avalanches.separate_all(
+            self.xp, films, *ends, self.m_before, medium, steps, self.kernel, self.tolerance
+        )
+        for film, ours in zip(films, found, strict=True):
+            windows[film] = ours
+            # In evaluations of the whole film.
+            self.counts[film, 0] += round(sum(window.evaluations * window.m.size for window in ours) / self.cells)
         return errors, windows
 
     def _place(self, windows: Sequence[list[avalanche.Window]], tau: np.ndarray) -> None:
         """Put the avalanches into the ends of the films' steps."""
         end = self.work.end
-        for film, ours in enumerate(windows):
-            self.counts[film, 0] += bool(ours)
-            for window in ours:
-                m = window.m.astype(end.m.dtype)
-                avalanche.put(self.xp, window.box, m, end.m[film])
-                avalanche.put(self.xp, window.box, window.m - m, end.low[film])
+        self.counts[:, 0] += [bool(ours) for ours in windows]
+        self.avalanches.insert(self.xp, windows, end)
         self.equation.evaluate(end, self.t + tau, self.work.dipole)
 
     def _control(self, film: int, step: _Step) -> tuple[bool, bool]:
