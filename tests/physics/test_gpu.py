@@ -10,6 +10,7 @@ import pytest
 
 from physics.films import film
 from physics.gpu_checks import batch_is_not_felt, kernels_agree, moved, problem, whole_step_agrees
+from physics.gpu_windows import judgements, windows_agree, windows_do_not_feel_their_batch
 from weiss.arrays import convolver, films_at_once, select_device, to_host
 from weiss.errors import UserError
 from weiss.tdgl import rhs_gpu, rkc, simulate
@@ -107,6 +108,15 @@ def test_rolled_film_takes_the_rolled_step(cupy: ModuleType) -> None:
         rhs_gpu.all_stages(cupy, convolve, stages, tables, there, begin, work)
         ends.append(to_host(cupy.roll(work.end.m, (-shift[0], -shift[1]), (1, 2))))
     np.testing.assert_allclose(ends[1], ends[0], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_windows_agree_with_the_cpu(cupy: ModuleType, precision: str) -> None:
+    """Steps with avalanches: windows, and what is put into the films."""
+    given = judgements(precision)
+    for judgement in given:
+        windows_agree(cupy, judgement)
+    windows_do_not_feel_their_batch(cupy, given[0])
 
 
 def test_groups_fit_the_cache(cupy: ModuleType) -> None:
