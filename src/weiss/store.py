@@ -314,7 +314,8 @@ def append_computed(path: Path, entry: Mapping[str, Any]) -> None:
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                # A line torn by a full disk must not swallow this one.
+                # A line torn by a full disk must not swallow this one. What looks torn may be another process's line on
+                # its way (a write that crosses a page shows its first part): then this leaves an empty line, no more.
                 line = b"\n" + line
             if os.write(descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

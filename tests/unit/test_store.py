@@ -354,7 +354,7 @@ def test_lines_of_four_processes_stay_whole(tmp_path):
     assert sorted(e["id"] for e in store.read_computed(path)) == sorted(
         f"{w}-{n}" for w in range(4) for n in range(200)
     )
-    assert len(path.read_text().splitlines()) == 800
+    assert len([line for line in path.read_text().splitlines() if line]) == 800
 
 
 def test_a_torn_line_costs_itself_only(tmp_path):
