@@ -1,10 +1,11 @@
 """The default integrator against the paper's, at the paper's sweep: crossing, pattern, loop and cost.
 
-    python benchmarks/tdgl_reference.py                      # the table of docs/tdgl.md; about 8 minutes a row
-    python benchmarks/tdgl_reference.py --pairs 2,1 --n 32   # one row, smaller
+    python benchmarks/tdgl_reference.py                      # four films; 10 to 20 minutes each
+    python benchmarks/tdgl_reference.py --pairs 2,1 --n 32   # one film, smaller
 
-Both sides start from the same float32 noise and initial state. The reference is float64 explicit Euler; see
-docs/tdgl.md for why its time step is a column of the table.
+Settings are those of config/mamada2023.yaml. (The films of docs/tdgl.md, with all of the noise, come with the tests:
+tests/physics/test_tdgl_reference.py.) Both sides start from the same float32 noise and initial state. The reference is
+float64 explicit Euler; see docs/tdgl.md for why its time step is a column of the table.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ default integrator against.
     python benchmarks/tdgl_reference_data.py --processes 4           # all films; hours: 10 to 40 minutes a film
     python benchmarks/tdgl_reference_data.py --films cutoff,2,1,0.1 --out other.npz
 
-A film is kernel,J,D,dt. dt is the paper's 0.1, and half of that at strong disorder, where Euler flickers at 0.1
-(docs/tdgl.md). Every setting is written here, so that the data stay the same when defaults change.
+A film is kernel,J,D,dt. dt is the paper's 0.1, and half of that at strong disorder, where 0.1 is too long a
+step for Euler (docs/tdgl.md). Every setting is written here, so that the data stay the same when defaults change.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Do two ways of solving give the same patterns on average? Domain statistics over many seeds, side by side.
 
     python benchmarks/tdgl_statistics.py                                     # two tolerances; a few minutes
-    python benchmarks/tdgl_statistics.py --sets default euler --quarter 5e3  # against the paper's method, faster sweep
+    python benchmarks/tdgl_statistics.py --sets default euler --quarter 5e3  # against explicit Euler, faster sweep
 
 Single films can take another path at another tolerance (benchmarks/tdgl_branches.py). What must be the same is the
-distribution over seeds. A set is `default` (the paper's study as it stands), `euler` (float64 explicit Euler at --dt,
-the paper's method) or a tolerance of the default integrator.
+distribution over seeds. A set is `default` (the paper's study as it stands), `euler` (float64 explicit Euler at --dt)
+or a tolerance of the default integrator.
 
 Both sets run the same seeds. Differences are given twice: in standard errors of two independent means, which tells
 whether the sets could be told apart; and pair by pair, in standard errors of the mean difference, which sees a common

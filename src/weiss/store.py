@@ -101,7 +101,7 @@ VARIABLES: dict[str, Variable] = {
     "evaluations": Variable((), "<i8", "1", "evaluations of the right-hand side"),
     "steps": Variable((), "<i8", "1", "accepted time steps"),
     "rejected": Variable((), "<i8", "1", "rejected time steps"),
-    "avalanches": Variable((), "<i8", "1", "runs of accepted steps in which a cell changed sign"),
+    "avalanches": Variable((), "<i8", "1", "windows of avalanches; without windows, runs of steps that change a sign"),
 }
 ARRAYS = tuple(name for name, variable in VARIABLES.items() if variable.dims)
 SCALARS = tuple(name for name, variable in VARIABLES.items() if not variable.dims)

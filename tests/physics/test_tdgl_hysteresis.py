@@ -1,7 +1,7 @@
 """The driver: crossings, loops, and the fast integrator against the slow one and against scipy.
 
 Sweeps here are shorter than the paper's, to be quick; both sides of a comparison run the same sweep. Full-rate
-comparisons are in docs/tdgl.md, made by benchmarks/tdgl_reference.py.
+comparisons are in docs/tdgl.md, made by test_tdgl_reference.py.
 """
 
 from __future__ import annotations

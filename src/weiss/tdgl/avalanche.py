@@ -68,9 +68,21 @@ TOO_WIDE = 4.0
 """Error that stands for an avalanche too wide for a window: the film as a whole takes half the step."""
 
 FIRST_STEP = 5.0
-GROWTH, SHRINK, SAFETY, BEND = 2.0, 0.1, 0.8, 2.0
+"""First step of a window, in time units, or the whole large step if that is shorter; a rejected one is cut at once."""
+
+# Compiled code keeps these numbers, and is compiled anew only when this file changes: so they are defined here.
+GROWTH, SHRINK, SAFETY = 2.0, 0.1, 0.8
+"""Limits of the step control, of windows and of the film (`hysteresis`), as in most embedded Runge–Kutta codes."""
+
+BEND = 2.0
+"""Weight of the distance to the extrapolated line, as an error estimate, in windows and in the film. Measured: crossing
+times within 1 unit of the embedded one."""
+
 MOST_STAGES = 200
+"""Stages of a window's longest step."""
+
 MOST_STEPS = 4000
+"""A window that takes so many steps is given up, and the film as a whole takes a shorter one."""
 
 _OPTIONS = {"cache": True, "nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
 
@@ -434,7 +446,7 @@ class LargeStep:
     pull0, pull1
         γ J (G * m) at both ends.
     anisotropy, exchange
-        A0 (1 + D η) and J; exchange may be (1, nx).
+        A0 (1 + noise_scale · D η) and J; exchange may be (1, nx).
     gamma_per_J, tau, h0, h1, stiffness, m_most : float
         As everywhere: length of the step, field at both ends, spectral radius in 1/time, largest |m|.
     """
@@ -569,7 +581,8 @@ def separate(
     error : float
         1 is the largest allowed: of the film outside the windows, or what stands for windows covering too much of it.
     windows : list of Window
-        None where the error is beyond 1.
+        In the order in which they are put in: where they overlap the last one counts. Empty if no cell is wrong by too
+        much, and where the error is beyond 1.
     """
     fields = [to_host(a[film]) for a in (start.m, end.m, m_before, start.rate, end.rate)]
     tau, ratio, fast = steps.tau[film], steps.ratio[film], np.empty(fields[0].shape, bool)

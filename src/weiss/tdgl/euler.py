@@ -1,5 +1,5 @@
-"""The reference integrator: explicit Euler with a fixed step, as in the paper. Slow, and the yardstick of the fast
-one."""
+"""The reference integrator: explicit Euler with a fixed step, by default the paper's 0.1. Slow, and the yardstick of
+the fast one."""
 
 from __future__ import annotations
 

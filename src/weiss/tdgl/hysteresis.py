@@ -15,20 +15,14 @@ import numpy as np
 from weiss.arrays import namespace, to_host
 from weiss.errors import SimulationError
 from weiss.tdgl import avalanche, rhs, rkc, sweep
+from weiss.tdgl.avalanche import BEND, GROWTH, SAFETY, SHRINK
 from weiss.tdgl.chebyshev import coefficients, stages_for
 from weiss.tdgl.dipole import dipole_kernel
 from weiss.tdgl.loops import CROSSED, NOT_CROSSED, FilmResult, Loops, branch
 from weiss.tdgl.model import Films
 
 FIRST_STEP = 0.5
-"""First step of a film, in time units: a tenth of the fastest growth time at A0 = 1."""
-
-GROWTH, SHRINK, SAFETY = 2.0, 0.1, 0.8
-"""Limits of the step control, as in most embedded Runge–Kutta codes."""
-
-BEND = 2.0
-"""Weight of the distance to the extrapolated line, as an error estimate. Measured: crossing times within 1 unit of
-the embedded one."""
+"""First step of a film, in time units: half the growth time of a lone cell at A0 = 1."""
 
 APPROACH = 0.25
 """A step in which ⟨m⟩ crosses zero by an avalanche is repeated at this length, until no window is needed."""

@@ -28,9 +28,13 @@ class FilmResult:
     status : str
         "crossed" or "not crossed".
     evaluations, steps, rejected : int
-        Evaluations of the right-hand side, accepted and rejected steps.
+        Evaluations of the right-hand side, those of a window counting by its share of the film's cells; accepted and
+        rejected steps of the film.
     avalanches : int
-        Runs of accepted steps in which at least one cell changed sign.
+        With `avalanches: film` and in Euler's method, which looks at every tenth step only: runs of accepted steps in
+        which at least one cell changed sign. With `avalanches: windows`: the windows of all accepted steps, so that an
+        avalanche counts once in each step that it lasts, and avalanches that share a window count as one; a step
+        without a window counts as one if a cell changed sign in it and none did in the step before.
     seconds : float
         Wall time of the film's batch, shared evenly among its films by evaluations.
     """

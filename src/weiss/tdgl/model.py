@@ -92,7 +92,7 @@ def stiffness_bound(anisotropy: np.ndarray, exchange: np.ndarray, params: Params
     Parameters
     ----------
     anisotropy, exchange : (ny, nx) ndarray
-        A0 (1 + D η) and J.
+        A0 (1 + noise_scale · D η) and J.
 
     Returns
     -------

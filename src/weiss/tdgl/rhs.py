@@ -39,7 +39,7 @@ class Medium:
     Attributes
     ----------
     anisotropy : (films, ny, nx) array
-        A0 (1 + D η).
+        A0 (1 + noise_scale · D η).
     exchange : (films, ny, nx) array, or (films, 1, nx) where it does not vary along y
         J. The thin form saves reading a whole field at every stage.
     gamma_per_J : float
