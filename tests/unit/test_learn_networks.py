@@ -1,6 +1,8 @@
 """The zoo: sizes, gradients, seeded weights, weights files."""
 
+import hashlib
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,7 @@ from torchvision import models
 
 from weiss.errors import UserError
 from weiss.learn.networks import build, weights_file
-from weiss.learn.networks.names import MODULES, NAMES, WITH_IMAGENET_WEIGHTS
-from weiss.learn.networks.torchvision_nets import imagenet_file
+from weiss.learn.networks.names import IMAGENET, MODULES, NAMES, WITH_IMAGENET_WEIGHTS
 
 # Parameters of the 1000-class networks as torchvision documents them, and the features entering their last layer.
 DOCUMENTED = {
@@ -20,6 +21,13 @@ DOCUMENTED = {
     "eff": (12_233_232, 1536),
     "mna": (4_383_312, 1280),
     "res": (25_028_904, 2048),
+}
+MAKERS = {
+    "reg": models.regnet_x_16gf,
+    "mob": models.mobilenet_v3_large,
+    "eff": models.efficientnet_b3,
+    "mna": models.mnasnet1_0,
+    "res": models.resnext50_32x4d,
 }
 
 
@@ -177,26 +185,67 @@ def test_code_in_a_weights_file_never_runs(tmp_path, inside):
     assert not (tmp_path / "ran").exists()
 
 
-def test_published_weights_are_looked_for_in_the_cache_and_never_downloaded(tmp_path, monkeypatch, mob_state):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(UserError, match=r"no such weights file; download https://download\.pytorch\.org/") as caught:
-        weights_file("mob", "pretrained")
-    name = re.search(r"models/(\S+\.pth)", str(caught.value))[1]
-    place = tmp_path / "hub" / "checkpoints" / name
-    place.parent.mkdir(parents=True)
-    torch.save(mob_state, place)
-    assert weights_file("mob", "pretrained") == place
-    loaded = build("mob", 2, weights="pretrained")
+def publish(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, state: dict[str, torch.Tensor]) -> Path:
+    """Save a state dict under a name that ends in its checksum, and let the table of published files name it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(state, folder / "saved")
+    with open(folder / "saved", "rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    path = (folder / "saved").rename(folder / f"{name}-{checksum}.pth")
+    monkeypatch.setitem(IMAGENET, name, f"https://example.org/models/{path.name}")
+    return path
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_published_weights_fill_everything_but_the_head(tmp_path, monkeypatch, name):
+    torch.manual_seed(0)
+    published = MAKERS[name](weights=None).state_dict()
+    path = publish(tmp_path, monkeypatch, name, published)
+    fresh, network = build(name, 2, seed=3), build(name, 2, seed=3, weights="pretrained", folder=tmp_path)
+    path.unlink()  # up to 200 MB
+    loaded, own = network.net.state_dict(), fresh.net.state_dict()
+    head = {f"{network.head}.weight", f"{network.head}.bias"}
+    assert loaded.keys() == published.keys() and head < loaded.keys()
+    for key, value in loaded.items():
+        assert torch.equal(value, own[key] if key in head else published[key]), key
+    assert any(not torch.equal(own[key], published[key]) for key in published.keys() - head)
+
+
+def test_published_weights_without_counters_of_batches_load_as_in_torchvision(tmp_path, monkeypatch, mob_state):
+    # Files of torch before 0.4.1 lack them; the versions kept beside the state dict say so.
+    old = OrderedDict((key, value) for key, value in mob_state.items() if not key.endswith("num_batches_tracked"))
+    old._metadata = OrderedDict((key, {"version": 1}) for key in mob_state._metadata)
+    publish(tmp_path, monkeypatch, "mob", old)
+    loaded = build("mob", 2, weights="pretrained", folder=tmp_path)
     assert torch.equal(loaded.net.features[0][0].weight, mob_state["features.0.0.weight"])
 
 
-def test_names_of_networks_with_published_weights():
-    for name in MODULES:
-        if name in WITH_IMAGENET_WEIGHTS:
-            assert imagenet_file(name)[1].startswith("https://")
-        else:
-            with pytest.raises(UserError, match="no ImageNet weights"):
-                weights_file(name, "pretrained")
+def test_published_weights_are_looked_for_in_the_cache_and_never_downloaded(tmp_path, monkeypatch, mob_state):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    place = tmp_path / "hub" / "checkpoints" / "mobilenet_v3_large-8738ca79.pth"
+    with pytest.raises(UserError, match=r"no such weights file; run `weiss weights STUDY --fetch`") as caught:
+        weights_file("mob", "pretrained")
+    assert str(place) in str(caught.value) and "https://download.pytorch.org/models/mobilenet" in str(caught.value)
+    path = publish(place.parent, monkeypatch, "mob", mob_state)
+    assert weights_file("mob", "pretrained") == path
+    loaded = build("mob", 2, weights="pretrained")
+    assert torch.equal(loaded.net.features[0][0].weight, mob_state["features.0.0.weight"])
+    with pytest.raises(UserError, match="no such weights file"):
+        weights_file("mob", "pretrained", tmp_path / "another folder")
+
+
+def test_damaged_published_weights_are_refused(tmp_path, monkeypatch, mob_state):
+    path = publish(tmp_path, monkeypatch, "mob", mob_state)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match="damaged weights file; run `weiss weights STUDY --fetch`") as caught:
+        build("mob", 2, weights="pretrained", folder=tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_networks_without_published_weights_say_so():
+    for name in set(MODULES) - set(WITH_IMAGENET_WEIGHTS):
+        with pytest.raises(UserError, match=f"no ImageNet weights for the network {name}"):
+            weights_file(name, "pretrained")
 
 
 def test_mod_has_no_published_weights():

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from weiss.errors import UserError
-from weiss.learn.networks.names import MODULES, NAMES
+from weiss.learn.networks.names import IMAGENET, MODULES, NAMES
 
 if TYPE_CHECKING:
     from weiss.learn.networks.regressor import Regressor
@@ -19,18 +19,24 @@ PRETRAINED = "pretrained"
 """In place of a weights file: the ImageNet weights torchvision publishes."""
 
 
-def build(name: str, n_targets: int, seed: int = 0, weights: str | Path | None = None) -> Regressor:
+def build(
+    name: str,
+    n_targets: int,
+    seed: int = 0,
+    weights: str | Path | None = None,
+    folder: str | Path | None = None,
+) -> Regressor:
     """Make a network that reads ±1 images and returns `n_targets` numbers.
 
     Parameters
     ----------
     name : str
-        One of `names.NAMES`.
+        Architecture, one of `names.NAMES`.
     n_targets : int
         Number of outputs, one per target, in the targets' own units.
     seed : int
         Seed of the initial weights. The global random state is left as it was.
-    weights : path, optional
+    weights, folder : path, optional
         What to start from, see `weights_file`. The last layer is always fresh; everything else must fit exactly.
 
     Returns
@@ -41,11 +47,11 @@ def build(name: str, n_targets: int, seed: int = 0, weights: str | Path | None =
     Raises
     ------
     UserError
-        Unknown name; a weights file that is missing, unreadable or of another network.
+        Unknown name; a weights file that is missing, unreadable, damaged or of another network.
     """
     import torch
 
-    file = weights_file(name, weights)
+    file = weights_file(name, weights, folder)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         regressor = _family(name).BUILDERS[name](n_targets)
@@ -54,34 +60,39 @@ def build(name: str, n_targets: int, seed: int = 0, weights: str | Path | None =
     return regressor.to(memory_format=torch.channels_last)
 
 
-def weights_file(name: str, weights: str | Path | None) -> Path | None:
+def weights_file(name: str, weights: str | Path | None, folder: str | Path | None = None) -> Path | None:
     """The file a network starts from.
 
     Parameters
     ----------
     name : str
-        Network.
+        Architecture.
     weights : path, "pretrained" or None
         A file with a state dict (`torch.save(net.state_dict(), path)`, or a `best.pt` of this package); the ImageNet
-        weights in torch's cache; or none.
+        weights in `folder`; or none.
+    folder : path, optional
+        Where ImageNet weights lie; torch's cache by default.
 
     Raises
     ------
     UserError
-        The file is not there. Nothing is ever downloaded: compute nodes rarely can, and should not.
+        The file is not there, or is damaged. Nothing is ever downloaded: compute nodes rarely can, and should not.
     """
     if weights is None:
         return None
     if weights == PRETRAINED:
-        family = _family(name)
-        if not hasattr(family, "imagenet_file"):
-            raise UserError(f"there are no ImageNet weights for the network {name}", "weights", "use null or a file")
-        path, url = family.imagenet_file(name)
-        fix = f"download {url} to that place, or name a weights file instead"
+        # Not at the top: that module needs this one.
+        from weiss.learn.weights import imagenet_file, state
+
+        path = imagenet_file(name, folder)
+        found = state(path)
+        fix = f"run `weiss weights STUDY --fetch`, or download {IMAGENET[name]} to that place"
     else:
-        path, fix = Path(weights), "check the path (a relative one starts at the study file)"
-    if not path.is_file():
-        raise UserError("no such weights file", str(path), fix)
+        path = Path(weights)
+        found = "ok" if path.is_file() else "missing"
+        fix = "check the path (a relative one starts at the study file)"
+    if found != "ok":
+        raise UserError("no such weights file" if found == "missing" else "damaged weights file", str(path), fix)
     return path
 
 

@@ -73,7 +73,9 @@ class Regressor(nn.Module):
             Names or shapes differ.
         """
         ordered = OrderedDict(state)
-        ordered._metadata = self.net.state_dict()._metadata if versions is None else versions  # type: ignore[attr-defined]
+        # Of the present versions only the root's: batch norms without one fill in counters that old files lack.
+        own = OrderedDict({"": self.net.state_dict()._metadata[""]})
+        ordered._metadata = own if versions is None else versions  # type: ignore[attr-defined]
         try:
             self.net.load_state_dict(ordered, strict=True)
         except (RuntimeError, TypeError, AttributeError) as error:

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-from torch import hub, nn
+from torch import nn
 from torchvision import models
 
 from weiss.learn.networks.regressor import Regressor
@@ -46,20 +45,3 @@ BUILDERS = {
     "mna": partial(_regressor, models.mnasnet1_0, "classifier.1"),
     "res": partial(_regressor, models.resnext50_32x4d, "fc"),
 }
-
-_IMAGENET = {
-    "reg": models.RegNet_X_16GF_Weights.IMAGENET1K_V1,
-    "mob": models.MobileNet_V3_Large_Weights.IMAGENET1K_V1,
-    "eff": models.EfficientNet_B3_Weights.IMAGENET1K_V1,
-    "mna": models.MNASNet1_0_Weights.IMAGENET1K_V1,
-    "res": models.ResNeXt50_32X4D_Weights.IMAGENET1K_V1,
-}
-
-
-def imagenet_file(name: str) -> tuple[Path, str]:
-    """Where torch keeps the ImageNet weights of a network once they were downloaded, and where they come from.
-
-    The choice is the first set torchvision published (IMAGENET1K_V1), of the accuracies the source prints.
-    """
-    url = _IMAGENET[name].url
-    return Path(hub.get_dir()) / "checkpoints" / url.rpartition("/")[2], url
