@@ -1,4 +1,4 @@
-"""What the benchmarks of the TDGL films have in common: the paper's settings, one film, and a table with its origin."""
+"""What the benchmarks have in common: a table with its origin; for films also the paper's settings, and one film."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ TABLES = ROOT / "benchmarks" / "tables"
 
 Settings = dict[str, float | int | str]
 
+SOLVER = f"weiss {__version__} (solver version {SIM_VERSION}), NumPy {np.__version__}"
+"""What made a film."""
+
 
 def settings() -> Settings:
     """Every setting as the paper's study has it."""
@@ -40,16 +43,23 @@ def film_of(job: tuple[Settings, int]) -> FilmResult:
     return result
 
 
-def origin() -> str:
+def processor() -> str:
+    """Name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def origin(versions: str = SOLVER) -> str:
     """What made a table: versions, machine, date and command line."""
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
-    return (
-        f"weiss {__version__} (solver version {SIM_VERSION}), NumPy {np.__version__}, {platform.machine()}, "
-        f"{datetime.date.today()}. `{command}`"
-    )
+    return f"{versions}, {platform.machine()}, {datetime.date.today()}. `{command}`"
 
 
-def write_table(path: Path, head: str, rows: Sequence[str], note: str) -> None:
+def write_table(path: Path, head: str, rows: Sequence[str], note: str, versions: str = SOLVER) -> None:
     """Write a markdown table and its origin, and print both.
 
     Parameters
@@ -60,9 +70,11 @@ def write_table(path: Path, head: str, rows: Sequence[str], note: str) -> None:
     rows : sequence of str
         In the same form.
     note : str
-        What the films have in common; versions, machine, date and command are added.
+        What the rows have in common; versions, machine, date and command are added.
+    versions : str
+        What made them.
     """
-    text = "\n".join([head, "|" + "---|" * (head.count("|") - 1), *rows, "", f"{note}, {origin()}"])
+    text = "\n".join([head, "|" + "---|" * (head.count("|") - 1), *rows, "", f"{note}, {origin(versions)}"])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
     print(text)

@@ -20,7 +20,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import argparse
 import json
 import math
-import platform
 import statistics
 import sys
 import time
@@ -30,7 +29,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from shared import TABLES, Settings, film_of, origin, pair, settings, write_table
+from shared import TABLES, Settings, film_of, origin, pair, processor, settings, write_table
 
 from weiss.arrays import select_device
 from weiss.errors import UserError
@@ -158,16 +157,6 @@ def measure(film: Settings, seed: int) -> Row:
         result.t_crossing if crossed else None,
         math.ceil(end / float(film["dt"])),
     )
-
-
-def processor() -> str:
-    """Name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _line(row: Row, numpy_s: float, like_paper: bool) -> str:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -21,7 +20,9 @@ from weiss.atomic import atomic_hdf5, atomic_json
 from weiss.errors import UserError
 from weiss.gather import require_crossed
 from weiss.learn import predict
+from weiss.maps import precision
 from weiss.maps.metrics import film_metrics
+from weiss.maps.network import reader
 from weiss.maps.progress import progress
 from weiss.maps.sliding import slide
 from weiss.maps.truth import training_median, true_map
@@ -69,7 +70,8 @@ def run(study: Study, map_id: str, results: Path, device: str = "cpu", threads: 
     Raises
     ------
     UserError
-        If the dataset or the trained network is missing, damaged, or not the one the study describes.
+        If the dataset or the trained network is missing, damaged, or not the one the study describes; if a reduced
+        precision is asked for on a CPU, or changes a map too much; if a batch does not fit the GPU's memory.
     """
     job = study.maps[map_id]
     group = study.groups[job.films]
@@ -77,18 +79,30 @@ def run(study: Study, map_id: str, results: Path, device: str = "cpu", threads: 
     films = _films(paths.dataset(results, study.name, job.films), job, group)
     estimator = predict.load(checkpoint, device=device)
     _check(estimator, job, checkpoint)
-    baseline = _baseline(study, job)
-    batch = job.batch if estimator.device.type == "cuda" else min(job.batch, CPU_BATCH)
-    predictor = partial(predict.predict, estimator, batch=batch)
+    _check_precision(job, estimator.device)
+    on_gpu = estimator.device.type == "cuda"
+    targets, learned = job.training.targets, _learned(study, job)
+    spreads = {target: precision.spread(condition[target] for condition in learned) for target in targets}
+    batch = job.batch if on_gpu else min(job.batch, CPU_BATCH)
+    fill = batch if on_gpu else predict.BLOCK
+    network = reader(estimator.module, job.precision, fill)
+    exact = None if job.precision == "float32" else reader(estimator.module, "float32", fill)
     print(f"map {job.id}: {len(job.points)} films of group {job.films!r} on {estimator.device}", file=sys.stderr)
     start = perf_counter()
-    maps = []
-    with _threads(threads):
+    maps, changes = [], []
+    with _threads(threads), _memory_for(batch):
         for number, (point, pattern) in enumerate(films, 1):
+            sliding = {"pattern": pattern, "window": job.training.window, "batch": batch, "device": estimator.device}
             windows = int(np.prod([grid_of(length, job.stride).size for length in pattern.shape]))
             with progress(windows, f"film {number}/{len(job.points)}", "windows") as tick:
-                values = slide(predictor, pattern, job.training.window, job.stride, batch, str(estimator.device), tick)
-            read = dict(zip(job.training.targets, values, strict=True))
+                values = slide(network, stride=job.stride, progress=tick, **sliding)
+            if exact is not None:
+                precision.require_finite(values, job.precision, point.id)
+                step = precision.sample_step(*values.shape[1:])
+                change = values[:, ::step, ::step] - slide(exact, stride=job.stride * step, **sliding)
+                precision.require_small(change, spreads, job.precision, point.id)
+                changes.append(change)
+            read = dict(zip(targets, values, strict=True))
             true = {
                 target: true_map(group.model, target, point.params)[:: job.stride, :: job.stride].astype(np.float32)
                 for target in read
@@ -97,7 +111,7 @@ def run(study: Study, map_id: str, results: Path, device: str = "cpu", threads: 
     seconds = perf_counter() - start
     folder = paths.maps(results, study.name, job.id)
     _write(folder / "maps.h5", study, job, group, maps)
-    windows = sum(film.read[job.training.targets[0]].size for film in maps)
+    windows = sum(film.read[targets[0]].size for film in maps)
     timing = {
         "seconds": round(seconds, 3),
         "windows": windows,
@@ -105,7 +119,10 @@ def run(study: Study, map_id: str, results: Path, device: str = "cpu", threads: 
         "device": str(estimator.device),
         "threads": threads,
     }
-    atomic_json(folder / "metrics.json", summary(job, group, maps, baseline) | {"timing": timing})
+    baseline = {target: training_median(learned, target) for target in targets}
+    found = summary(job, group, maps, baseline)
+    found |= {"precision": precision.summary(job.precision, changes, targets), "timing": timing}
+    atomic_json(folder / "metrics.json", found)
 
 
 def summary(job: MapJob, group: Group, maps: list[FilmMap], baseline: dict[str, float]) -> dict:
@@ -123,7 +140,7 @@ def summary(job: MapJob, group: Group, maps: list[FilmMap], baseline: dict[str, 
     Returns
     -------
     dict
-        Contents of ``metrics.json`` but for the timing.
+        Contents of ``metrics.json`` but for the precision and the timing.
     """
     training = job.training
     films = [
@@ -208,11 +225,18 @@ def _check(estimator: predict.Estimator, job: MapJob, checkpoint: Path) -> None:
         )
 
 
-def _baseline(study: Study, job: MapJob) -> dict[str, float]:
-    training = job.training
-    conditions = {point.id: point.condition for point in study.groups[training.data].points}
-    learned = [conditions[point] for point in training.points["train"]]
-    return {target: training_median(learned, target) for target in training.targets}
+def _check_precision(job: MapJob, device: torch.device) -> None:
+    """Stop if a reduced precision would run where it saves nothing."""
+    if job.precision != "float32" and device.type != "cuda":
+        raise UserError(
+            f"precision {job.precision} needs a GPU", "maps.precision", "use float32, or run the maps with --device gpu"
+        )
+
+
+def _learned(study: Study, job: MapJob) -> list[dict[str, float]]:
+    """Give the conditions of the films the network learned from."""
+    conditions = {point.id: point.condition for point in study.groups[job.training.data].points}
+    return [conditions[point] for point in job.training.points["train"]]
 
 
 @contextmanager
@@ -223,6 +247,16 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _memory_for(batch: int) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"the GPU has no memory for {batch} windows at once", "maps.batch", "make it smaller"
+        ) from error
 
 
 def _write(path: Path, study: Study, job: MapJob, group: Group, maps: list[FilmMap]) -> None:
@@ -246,6 +280,7 @@ def _write(path: Path, study: Study, job: MapJob, group: Group, maps: list[FilmM
                 "maps_version": MAPS_VERSION,
                 "window": job.training.window,
                 "stride": job.stride,
+                "precision": job.precision,
                 "inner_margin": -1 if group.inner_margin is None else group.inner_margin,
                 "training": json.dumps({"id": job.training.id, "digest": job.training.digest}, sort_keys=True),
                 "weiss_version": weiss.__version__,

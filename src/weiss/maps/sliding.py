@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from weiss.patterns.windows import grid_of, wrap
 
-Predictor = Callable[[torch.Tensor], "torch.Tensor | NDArray[np.float32]"]
+Predictor = Callable[[torch.Tensor], torch.Tensor]
 
 
 def slide(
@@ -19,7 +19,7 @@ def slide(
     window: int,
     stride: int = 1,
     batch: int = 1024,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     progress: Callable[[int], None] = lambda windows: None,
 ) -> NDArray[np.float32]:
     """Read the parameters around every `stride`-th cell of a film.
@@ -29,8 +29,8 @@ def slide(
     Parameters
     ----------
     predictor : callable
-        Takes float32 windows, shape (n, w, w), on `device`; gives (n, targets). It must treat each window on its own
-        (a network in evaluation mode), so that the result does not depend on `batch`.
+        Takes float32 windows, shape (n, w, w), on `device`; gives (n, targets) there. It must treat each window on its
+        own (a network in evaluation mode), so that the result does not depend on `batch`.
     pattern : ndarray, shape (ny, nx)
         Domain pattern of ±1.
     window : int
@@ -39,10 +39,10 @@ def slide(
         Cells between neighbouring windows; cells 0, stride, 2 stride, … of each axis are read.
     batch : int
         Windows handed over at once; bounds the memory.
-    device : str
-        torch device the film lies on and the windows are cut out on.
+    device : str or torch.device
+        Where the film lies and the windows are cut out.
     progress : callable
-        Told the number of windows after each batch.
+        Told the number of windows after each batch. A GPU is then still at work: nothing waits for it before the end.
 
     Returns
     -------
@@ -63,12 +63,7 @@ def slide(
     read = []
     with torch.inference_mode():
         for chunk in cells.split(batch):
-            read.append(_float32(predictor(windows[chunk // columns, chunk % columns])))
+            read.append(predictor(windows[chunk // columns, chunk % columns]).float())
             progress(chunk.numel())
-    return np.concatenate(read).T.reshape(-1, rows, columns)
-
-
-def _float32(values: torch.Tensor | NDArray[np.float32]) -> NDArray[np.float32]:
-    if isinstance(values, torch.Tensor):
-        values = values.cpu().numpy()
-    return np.asarray(values, dtype=np.float32)
+        values = torch.cat(read).cpu().numpy()
+    return values.T.reshape(-1, rows, columns)
