@@ -1,4 +1,4 @@
-"""The benchmark of a film's cost: its line of JSON, its table, and that its plain NumPy step is Eq. 1."""
+"""The benchmarks of films, training and maps: their JSON and tables, and that the plain loops are what they say."""
 
 from __future__ import annotations
 
@@ -83,3 +83,107 @@ def test_unknown_options_are_refused_without_a_gpu(tdgl: ModuleType, capsys: pyt
     with pytest.raises(SystemExit):
         tdgl.main(["--cpu", "--films", "3"])
     assert "--films" in capsys.readouterr().err
+
+
+# --- learn.py ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/learn.py as a module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location("benchmarks_learn", BENCHMARKS / "learn.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_quick_training_speed_ends_with_a_line_of_json(
+    speed: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "table.md"
+    small = ["--films", "20", "--size", "64", "--seconds", "0.3", "--out", str(out)]
+    assert speed.main(["--quick", "--json", *small]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    (row,) = found["rows"]
+    assert (row["network"], row["films"]) == ("mod", 20) and row["epochs"] >= 1
+    whole = row["train_s"] + row["validate_s"] + row["other_s"]
+    assert whole == pytest.approx(20 / row["samples_per_s"])
+    assert found["overhead_share"] == pytest.approx(row["other_s"] / whole) and 0 < found["overhead_share"] < 1
+    assert min(row["train_s"], row["validate_s"], row["other_s"]) > 0
+    assert set(row["plain_samples_per_s"]) == {"0", "2"}
+    best = max(row["plain_samples_per_s"].values())
+    assert found["ratio_vs_dataloader"] == pytest.approx(row["samples_per_s"] / best)
+    rows = [line for line in out.read_text().splitlines() if line.startswith("| mod |")]
+    assert len(rows) == 1 and rows[0].count("|") == out.read_text().splitlines()[0].count("|")
+
+
+def test_hours_of_the_paper_are_those_of_its_epochs(speed: ModuleType) -> None:
+    """Half a second for each film to learn from or to be judged by: 250 and 1000 to learn from, 250 that judge."""
+    rows = [
+        speed.Row(
+            network=network,
+            device="",
+            films=10,
+            epochs=1,
+            samples_per_s=1.0,
+            train_s=4.0,
+            validate_s=5.0,
+            other_s=1.0,
+            overhead_share=0.1,
+            plain_samples_per_s={},
+            ratio_vs_dataloader=1.0,
+        )
+        for network in ("mod", "reg")
+    ]
+    hours = 20 * 100 * (250 + 1000 + 2 * 250) / 2 / 3600
+    assert speed.paper_hours(rows) == pytest.approx({"mod": hours, "reg": hours, "reg_pret": hours})
+    assert list(speed.paper_hours(rows[:1])) == ["mod"]
+
+
+# --- maps.py ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sliding(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/maps.py as a module."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", os.environ.get("OPENBLAS_NUM_THREADS", "1"))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location("benchmarks_maps", BENCHMARKS / "maps.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_quick_maps_end_with_a_line_of_json(
+    sliding: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "table.md"
+    assert sliding.main(["--quick", "--json", "--device", "cpu", "--seconds", "0.02", "--out", str(out)]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    (row,) = found["rows"]
+    assert (row["network"], row["precision"], row["peak"]) == ("mod", "float32", None)
+    assert found["windows_per_s"] == row["windows_per_s"] > 0 and found["extrapolated"]
+    assert found["ratio_vs_loop"] == pytest.approx(row["windows_per_s"] / row["loop_windows_per_s"])
+    assert found["seconds_per_film"] == pytest.approx(512**2 / row["windows_per_s"])
+    assert row["tera"] * 1e12 / row["windows_per_s"] == pytest.approx(3.94e6, rel=0.01), "operations of a window of mod"
+    rows = [line for line in out.read_text().splitlines() if line.startswith("| mod |")]
+    assert len(rows) == 1 and rows[0].count("|") == sliding.HEAD.count("|")
+
+
+def test_the_loop_gives_the_map(sliding: ModuleType) -> None:
+    film, device = sliding.pattern()[:80, :70], sliding.torch_device("cpu")
+    module = sliding.network("mod", device)
+    read = sliding.slide(sliding.reader(module), film, sliding.WINDOW, 8, 32, device)
+    cells = np.array([(0, 0), (72, 64), (40, 8)])
+    np.testing.assert_allclose(
+        sliding.loop(module, film, cells, device), read[:, cells[:, 0] // 8, cells[:, 1] // 8].T, rtol=0, atol=1e-6
+    )
+
+
+def test_reduced_precision_is_refused_on_a_core(sliding: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        sliding.main(["--device", "cpu", "--precisions", "bfloat16"])
+    assert "float32 alone" in capsys.readouterr().err

@@ -1,9 +1,11 @@
 """Crops and turns against plain NumPy slicing."""
 
 import numpy as np
+import pytest
 import torch
 
-from weiss.patterns.crops import Draws, cut, draw_crops, quarter_turns
+from weiss.patterns import crops
+from weiss.patterns.crops import Draws, batch_sizes, cut, cut_batches, draw_crops, quarter_turns
 
 
 def test_cut_equals_numpy_slices_turned_by_rot90():
@@ -46,11 +48,38 @@ def test_draws_depend_on_the_generator_alone():
         assert torch.equal(getattr(first, name), getattr(second, name))
 
 
-def test_pieces_differ_by_one_crop_at_most():
-    draws = draw_crops(torch.Generator().manual_seed(6), 250, (9, 9), 3, 250)
-    pieces = draws.split(4)
-    assert [len(piece.film) for piece in pieces] == [63, 63, 62, 62]
-    assert torch.equal(torch.cat([piece.left for piece in pieces]), draws.left)
+def test_batches_differ_by_one_crop_at_most():
+    assert batch_sizes(250, 4) == [63, 63, 62, 62]
+    assert batch_sizes(8, 3) == [3, 3, 2]
+    assert batch_sizes(8, 4) == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("most", [1, 2 * 6 * 49, 10**6], ids=["one batch", "two batches", "all"])
+def test_batches_are_the_crops_in_order_however_many_are_cut_at_once(monkeypatch, most):
+    monkeypatch.setattr(crops, "CUT_PIXELS", most)
+    films = torch.from_numpy(np.random.default_rng(7).integers(-100, 100, (5, 20, 26)).astype(np.int8))
+    draws, sizes = draw_crops(torch.Generator().manual_seed(8), 5, (20, 26), 7, 28), batch_sizes(28, 5)
+    batches = list(cut_batches(films, draws, 7, sizes))
+    assert [len(images) for images, _ in batches] == [len(film) for _, film in batches] == sizes
+    assert torch.equal(torch.cat([film for _, film in batches]), draws.film)
+    images = torch.cat([images for images, _ in batches])
+    assert images.dtype == torch.float32
+    assert torch.equal(images, cut(films, draws, 7).float())
+
+
+def test_no_more_pixels_are_cut_at_once_than_allowed(monkeypatch):
+    seen, original = [], crops._read
+
+    def read(*arguments):
+        images = original(*arguments)
+        seen.append(images.numel())
+        return images
+
+    monkeypatch.setattr(crops, "CUT_PIXELS", 1000)
+    monkeypatch.setattr(crops, "_read", read)
+    films, draws = torch.ones(3, 9, 9), draw_crops(torch.Generator().manual_seed(9), 3, (9, 9), 8, 40)
+    list(cut_batches(films, draws, 8, batch_sizes(40, 8)))
+    assert seen == [3 * 5 * 64, 3 * 5 * 64, 2 * 5 * 64]
 
 
 def test_quarter_turns_against_numpy():

@@ -1,12 +1,19 @@
-"""The recipe: learning rate, stopping, epochs."""
+"""The recipe: learning rate, stopping, epochs, and which films are for what."""
 
+import tempfile
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
-from learn_studies import make_study
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from learn_studies import labyrinth, make_study
 
+from weiss import paths
 from weiss.errors import UserError
 from weiss.learn.recipe import Recipe, best_epoch, stop_reason
-from weiss.learn.train import Trainer, streams
+from weiss.learn.train import Trainer, load_splits, streams
 from weiss.study import Training
 
 PAPER = {
@@ -94,3 +101,56 @@ def test_unknown_and_missing_keys_are_refused():
 def test_streams_of_chance_are_independent_and_fixed():
     assert len({*streams(0), *streams(1), *streams(2**63)}) == 9
     assert streams(5) == streams(5)
+
+
+# --- films to train, validate and test with ---------------------------------------------------------------------------
+
+ROLES = ("train", "validate", "test")
+
+
+@st.composite
+def learn_sections(draw):
+    """Seeds of the three roles, one of them in two roles now and then, and how many trainings draw from them."""
+    order, first = draw(st.permutations(range(1, 9))), draw(st.integers(1, 4))
+    second = draw(st.integers(first + 1, 6))
+    seeds = dict(zip(ROLES, (order[:first], order[first:second], order[second:]), strict=True))
+    if draw(st.integers(0, 4)) == 0:
+        one, other = draw(st.permutations(ROLES))[:2]
+        seeds[one] = [*seeds[one], draw(st.sampled_from(seeds[other]))]
+    n_data = draw(st.lists(st.integers(1, len(seeds["train"])), min_size=1, max_size=2, unique=True))
+    return {
+        "seed": draw(st.integers(0, 10**6)),
+        "seeds": seeds,
+        "n_data": n_data,
+        "repeats": draw(st.integers(1, 3)),
+        "trainings_per_job": draw(st.integers(1, 3)),
+        "networks": {"mod": {}, "small": {"network": "mod", "repeats": draw(st.integers(0, 2))}},
+        "window": 8,
+    }
+
+
+@given(learn_sections())
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_no_training_sees_a_seed_that_validates_or_tests(section):
+    """Of the study, and of what the training loop loads for it."""
+    seeds = section["seeds"]
+    clash = any(set(seeds[a]) & set(seeds[b]) for a, b in (ROLES[:2], ROLES[1:], ROLES[::2]))
+    with tempfile.TemporaryDirectory() as folder:
+        if clash:
+            with pytest.raises(UserError, match=r"learn\.seeds"):
+                make_study(Path(folder), 8, range(1, 9), **section)
+            return
+        study = make_study(Path(folder), 8, range(1, 9), **section)
+        assert study.trainings
+        for training in study.trainings.values():
+            used = {role: {study.points[point].seed for point in training.points[role]} for role in ROLES}
+            assert used == {role: set(getattr(training, f"{role}_seeds")) for role in ROLES}
+            assert used["train"] <= set(seeds["train"]) and len(used["train"]) == training.n_data
+            assert (used["validate"], used["test"]) == (set(seeds["validate"]), set(seeds["test"]))
+            assert all(len(training.points[role]) == 20 * len(used[role]) for role in ROLES)
+        last = list(study.trainings.values())[-1]
+        data = load_splits(last, paths.dataset(Path(folder) / "results", study.name, "films"), torch.device("cpu"))
+        for role in ROLES:
+            assert set(data[role].seeds) == set(getattr(last, f"{role}_seeds"))
+            films = zip(data[role].patterns.numpy(), data[role].values, data[role].seeds, strict=True)
+            assert all(np.array_equal(film, labyrinth(J, D, seed, 8)) for film, (J, D), seed in films)

@@ -4,22 +4,25 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 from learn_studies import make_study
-from sklearn.metrics import r2_score
+from sklearn.metrics import mean_absolute_error, r2_score
 
 from weiss import learn, paths
 from weiss.errors import UserError
 from weiss.learn import train
+from weiss.learn.networks import build
 from weiss.learn.predict import load, predict
 from weiss.learn.train import Trainer
 
@@ -34,6 +37,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def saved_after_every_epoch(monkeypatch):
+    """However long writing takes: a test that interrupts must know where."""
+    monkeypatch.setattr(train, "SAVE_SHARE", math.inf)
 
 
 def folder_of(study, training=ID):
@@ -97,8 +106,36 @@ def test_result_and_tables_agree_with_the_checkpoint_and_the_data(finished):
         r2 = r2_score(np.array(truths)[:, column], np.array(predictions)[:, column])
         assert result[f"test_r2_{target}"] == pytest.approx(r2, rel=1e-5)
         assert result[f"unit_{target}"] == "1"
+    assert (result["network"], result["architecture"], result["start"]) == ("mod", "mod", "random")
     assert result["parameters"] == 16_218
     assert result["digest"] == study.trainings[ID].digest == estimator.digest
+
+
+def test_scores_are_those_of_the_predictions_table(finished):
+    _, result, files = finished
+    rows = list(csv.DictReader(io.StringIO(files["predictions.csv"].decode())))
+    errors = []
+    for target in ("J", "D"):
+        truth, predicted = (np.array([float(row[name]) for row in rows]) for name in (target, f"{target}_pred"))
+        errors.append(mean_absolute_error(truth, predicted))
+        assert result[f"test_mae_{target}"] == pytest.approx(errors[-1], rel=1e-6)
+        assert result[f"test_r2_{target}"] == pytest.approx(r2_score(truth, predicted), rel=1e-5)
+    assert result["test_mae"] == pytest.approx(np.mean(errors), rel=1e-6)
+
+
+def test_an_epoch_is_given_training_films_to_learn_and_validation_films_to_judge(tmp_path, monkeypatch):
+    seen, original = [], Trainer.epoch
+
+    def epoch(self, train, validate, window):
+        seen.append((set(train.seeds), set(validate.seeds)))
+        original(self, train, validate, window)
+
+    monkeypatch.setattr(Trainer, "epoch", epoch)
+    study = make_study(tmp_path)
+    result = run(study)
+    assert seen == [({*result["train_seeds"]}, {2})] * 4
+    rows = csv.DictReader((folder_of(study) / "predictions.csv").read_text().splitlines())
+    assert {int(row["seed"]) for row in rows} == {1}
 
 
 def test_epochs_table_is_the_course_of_the_training(finished):
@@ -187,7 +224,8 @@ def test_dropout_and_falling_rates_resume_exactly_too(tmp_path, monkeypatch):
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from weiss import atomic, learn
+from weiss import atomic
+from weiss.learn import train
 from weiss.study import load_study
 
 study, results, moment, number = sys.argv[1:]
@@ -201,8 +239,8 @@ def fatal(source, target):
     if moment == "after" and len(moved) == int(number):
         os.kill(os.getpid(), signal.SIGKILL)
 
-atomic.os.replace = fatal
-learn.run(load_study(study), "mod-n1-r01", Path(results), threads=1)
+atomic.os.replace, train.SAVE_SHARE = fatal, float("inf")
+train.run(load_study(study), "mod-n1-r01", Path(results), threads=1)
 """
 
 LONGER = {"recipe": {"max_epochs": 8, "patience": 8, "batch": 8, "crops_per_film": 3}}
@@ -357,16 +395,30 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step_and_leaves_no_result(tmp
 
 
 def test_a_loss_breaking_down_later_names_that_step(tmp_path, monkeypatch):
-    study, calls, original = make_study(tmp_path), [], train.cut
+    study, calls, original = make_study(tmp_path), [], train.cut_batches
 
-    def cut(*arguments):
-        calls.append(arguments)
-        return original(*arguments).float() * (float("nan") if len(calls) == 5 else 1)
+    def cut_batches(*arguments):
+        for images, film in original(*arguments):
+            calls.append(film)
+            yield images * (float("nan") if len(calls) == 5 else 1), film
 
-    monkeypatch.setattr(train, "cut", cut)
+    monkeypatch.setattr(train, "cut_batches", cut_batches)
     with pytest.raises(UserError, match="the training loss is not a finite number in epoch 2, step 5"):
         run(study)
     assert [path.name for path in folder_of(study).iterdir()] == ["last.pt"]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_one_number_that_is_not_finite_is_found_anywhere(bad):
+    network = build("mod", 2)
+    assert train.evaluate.finite(network)
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            before = value[(-1,) * value.ndim].clone()
+            value[(-1,) * value.ndim] = bad
+            assert not train.evaluate.finite(network), name
+            value[(-1,) * value.ndim] = before
+    assert train.evaluate.finite(network)
 
 
 @pytest.mark.parametrize(
@@ -408,9 +460,85 @@ def test_missing_weights_stop_before_training(tmp_path):
 
 
 def learn_state():
-    from weiss.learn.networks import build
-
     return build("mod", 2, seed=123).net.state_dict()
+
+
+CONTOURS = {"kind": "contours", "categories": 4, "images": 16, "epochs": 1, "batch": 8, "warmup_epochs": 0}
+
+
+def pretrained(folder):
+    """A study whose training starts from a pretraining, and where its weights belong."""
+    study = make_study(
+        folder,
+        pretraining={"contours": CONTOURS},
+        networks={"small": {"network": "mod", "pretraining": "contours", "learning_rate": 1e-9}},
+        recipe={"max_epochs": 1, "batch": 8},
+    )
+    return study, paths.pretraining(folder / "results", study.name, "contours-mod") / "weights.pt"
+
+
+def test_training_starts_from_its_pretraining(tmp_path):
+    study, weights = pretrained(tmp_path)
+    weights.parent.mkdir(parents=True)
+    torch.save({"state_dict": learn_state(), "digest": study.pretrainings["contours-mod"].digest}, weights)
+    result = run(study, "small-n1-r01")
+    assert (result["network"], result["architecture"], result["start"]) == ("small", "mod", "contours-mod")
+    assert result["weights_sha256"] == train.sha256_of(weights)
+    best = load(folder_of(study, "small-n1-r01") / "best.pt")
+    assert best.network == "mod"
+    torch.testing.assert_close(
+        best.module.net.features.conv3.weight, learn_state()["features.conv3.weight"], rtol=0, atol=1e-6
+    )
+
+
+def test_a_pretraining_that_is_missing_or_another_stops_before_training(tmp_path):
+    study, weights = pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"no pretrained weights; pretrain it first \(`weiss pretrain`\)"):
+        run(study, "small-n1-r01")
+    weights.parent.mkdir(parents=True)
+    torch.save({"state_dict": learn_state(), "digest": "0" * 16}, weights)
+    with pytest.raises(UserError, match="weights of another pretraining; pretrain it again"):
+        run(study, "small-n1-r01")
+    assert not folder_of(study, "small-n1-r01").exists()
+
+
+def test_imagenet_weights_come_from_the_folder_of_the_study(tmp_path, monkeypatch):
+    asked = []
+    torch.save(learn_state(), tmp_path / "w.pth")
+    monkeypatch.setattr(train, "weights_file", lambda *arguments: asked.append(arguments) or tmp_path / "w.pth")
+    study = make_study(
+        tmp_path, networks={"reg_pret": {"network": "reg", "weights": "pretrained"}}, weights_folder="weights"
+    )
+    training = study.trainings["reg_pret-n1-r01"]
+    recipe = train.Recipe.read(training.recipe, "study")
+    assert train.start_weights(study, training, recipe, tmp_path / "results") == ("imagenet", tmp_path / "w.pth")
+    assert asked == [("reg", "pretrained", tmp_path / "weights")]
+
+
+def test_checkpoints_take_a_small_share_of_the_time(tmp_path, monkeypatch):
+    """Epochs of one second, checkpoints of half a second, on a clock of their own; the first is taken to need one."""
+    now, saves = [0.0], []
+    monkeypatch.setattr(train, "SAVE_SHARE", 0.02)
+    monkeypatch.setattr(train.time, "perf_counter", lambda: now[0])
+
+    def pass_time(kind, seconds):
+        now[0] += seconds
+        if kind == "save":
+            saves.append(len(trainer.history))
+
+    training = make_study(tmp_path, recipe={"max_epochs": 100, "patience": 100}).trainings[ID]
+    with torch.random.fork_rng():
+        trainer = Trainer.new(training, train.Recipe.read(training.recipe, ""), None, 20, torch.device("cpu"))
+
+    def epoch(*_):
+        pass_time("epoch", 1.0)
+        row = {"epoch": 0, "step": 0, "learning_rate": 0.0, "train_mae": 0.0, "validate_mae": [0.0, 0.0]}
+        trainer.history.append(row)
+
+    monkeypatch.setattr(trainer, "epoch", epoch)
+    reason = train.learn(trainer, training, {"train": None, "validate": None}, lambda: pass_time("save", 0.5))
+    assert reason in ("max_epochs", "patience") and trainer.seconds == 100
+    assert saves == [50, 75, 100]
 
 
 def test_training_starts_from_the_weights_file(tmp_path):
@@ -419,7 +547,7 @@ def test_training_starts_from_the_weights_file(tmp_path):
         tmp_path, networks={"mod": {"weights": "w.pth", "learning_rate": 1e-9}}, recipe={"max_epochs": 1, "batch": 8}
     )
     result = run(study)
-    assert len(result["weights_sha256"]) == 64
+    assert len(result["weights_sha256"]) == 64 and result["start"] == "file"
     trained = load(folder_of(study) / "best.pt").module.net.features.conv3.weight
     torch.testing.assert_close(trained, learn_state()["features.conv3.weight"], rtol=0, atol=1e-6)
 
@@ -466,3 +594,38 @@ def test_a_full_disk_is_one_line_and_leaves_no_temporary_file(tmp_path, monkeypa
     with pytest.raises(UserError, match="No space left"):
         run(study)
     assert list(folder_of(study).iterdir()) == []
+
+
+def _without_crossing(study, results: Path, films: list[str]) -> None:
+    """Mark films of the made-up dataset as never crossed."""
+    path = paths.dataset(results, study.name, "films")
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        dataset = stored.load()
+    status = np.where(np.isin(dataset["point"].values.astype(str), films), "not crossed", "crossed")
+    dataset["status"] = ("film", status.astype(object))
+    dataset.to_netcdf(path, engine="h5netcdf")
+
+
+def test_films_without_a_pattern_stop_a_training_or_are_left_out_and_counted(tmp_path: Path) -> None:
+    study = make_study(tmp_path, uncrossed="leave_out", recipe={"max_epochs": 1, "batch": 8})
+    training, results = study.trainings["mod-n1-r01"], tmp_path / "results"
+    gone = [training.points["train"][0], training.points["train"][3], training.points["test"][0]]
+    _without_crossing(study, results, gone)
+    train.run(study, training.id, results)
+    folder = paths.training(results, study.name, training.id)
+    result = json.loads((folder / "result.json").read_text())
+    assert result["left_out"] == {"train": 2, "validate": 0, "test": 1}
+    assert (result["train_films"], result["test_films"]) == (18, 19)
+    assert training.points["test"][0] not in (folder / "predictions.csv").read_text()
+    strict = make_study(tmp_path / "strict", recipe={"max_epochs": 1, "batch": 8})
+    _without_crossing(strict, tmp_path / "strict" / "results", gone)
+    with pytest.raises(UserError, match="no pattern at a crossing"):
+        train.run(strict, training.id, tmp_path / "strict" / "results")
+
+
+def test_nothing_left_to_train_with_is_one_line(tmp_path: Path) -> None:
+    study = make_study(tmp_path, uncrossed="leave_out")
+    training = study.trainings["mod-n1-r01"]
+    _without_crossing(study, tmp_path / "results", list(training.points["validate"]))
+    with pytest.raises(UserError, match="none of 20 films reached its crossing"):
+        train.run(study, training.id, tmp_path / "results")

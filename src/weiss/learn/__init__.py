@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["LEARN_VERSION", "run"]
 
 
-def run(study: Study, training_id: str, results: Path, device: str = "cpu", threads: int = 1) -> None:
-    """Train one network, or go on where it was interrupted. See `weiss.learn.train.run`."""
-    from weiss.learn.train import run as train
+def run(study: Study, job_id: str, results: Path, device: str = "cpu", threads: int = 1) -> None:
+    """Do one job of trainings, or go on where it was interrupted. See `weiss.learn.jobs.run`."""
+    from weiss.learn import jobs
 
-    train(study, training_id, results, device=device, threads=threads)
+    jobs.run(study, job_id, results, device=device, threads=threads)

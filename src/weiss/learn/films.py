@@ -35,6 +35,8 @@ class Films:
         Seeds.
     units : tuple of str
         Unit of every target.
+    left_out : int
+        Films asked for that have no pattern because they never reached the crossing.
     """
 
     patterns: Tensor
@@ -43,6 +45,7 @@ class Films:
     points: tuple[str, ...]
     seeds: tuple[int, ...]
     units: tuple[str, ...]
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.points)
@@ -53,7 +56,14 @@ class Films:
         return self.patterns.shape[-2], self.patterns.shape[-1]
 
 
-def load(path: Path, points: Sequence[str], targets: Sequence[str], window: int, device: torch.device) -> Films:
+def load(
+    path: Path,
+    points: Sequence[str],
+    targets: Sequence[str],
+    window: int,
+    device: torch.device,
+    leave_out: bool = False,
+) -> Films:
     """Read films by point id, in the order asked for.
 
     Parameters
@@ -68,6 +78,8 @@ def load(path: Path, points: Sequence[str], targets: Sequence[str], window: int,
         Edge of the crops to be cut, pixels.
     device : torch.device
         Where patterns and targets are kept.
+    leave_out : bool
+        Leave films out that never reached the crossing, rather than stop.
 
     Raises
     ------
@@ -77,7 +89,7 @@ def load(path: Path, points: Sequence[str], targets: Sequence[str], window: int,
     """
     try:
         with open_dataset(path) as dataset:
-            return _pick(dataset, str(path), points, targets, window, device)
+            return _pick(dataset, str(path), points, targets, window, device, leave_out)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(f"the dataset cannot be read ({type(error).__name__}: {error})", str(path), AGAIN) from error
 
@@ -89,6 +101,7 @@ def _pick(
     targets: Sequence[str],
     window: int,
     device: torch.device,
+    leave_out: bool,
 ) -> Films:
     if absent := [name for name in (*targets, "seed", "point", "status", "pattern") if name not in dataset.variables]:
         raise UserError(f"the dataset lacks {', '.join(absent)}", where, AGAIN)
@@ -97,6 +110,12 @@ def _pick(
         raise UserError(
             f"{len(absent)} of {len(points)} films are not in the dataset, {absent[0]} among them", where, AGAIN
         )
+    asked = len(points)
+    if leave_out:
+        crossed = dataset["status"].values.astype(str) == "crossed"
+        points = [point for point in points if crossed[row_of[point]]]
+        if not points:
+            raise UserError(f"none of {asked} films reached its crossing", where, "use other parameters or seeds")
     rows = np.array([row_of[point] for point in points], dtype=np.int64)
     require_crossed(dataset, rows, Path(where))
     ny, nx = dataset.sizes["y"], dataset.sizes["x"]
@@ -119,4 +138,5 @@ def _pick(
         points=tuple(points),
         seeds=tuple(int(seed) for seed in dataset["seed"].values[rows]),
         units=tuple(str(dataset[name].attrs.get("units", "1")) for name in targets),
+        left_out=asked - len(points),
     )

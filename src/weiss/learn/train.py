@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,27 +19,32 @@ from torch.optim import SGD
 from torch.optim.lr_scheduler import StepLR
 
 from weiss import __version__, paths
-from weiss.atomic import atomic_json, atomic_write, remove_stale_temporaries
+from weiss.atomic import atomic_json, atomic_write
 from weiss.errors import UserError
 from weiss.learn import checkpoint, evaluate, films
 from weiss.learn.films import Films
 from weiss.learn.networks import PRETRAINED, build, weights_file
-from weiss.learn.networks.regressor import Regressor
+from weiss.learn.networks.regressor import Regressor, read_tensors
 from weiss.learn.recipe import Recipe, best_epoch, stop_reason
+from weiss.learn.records import OUTPUTS, RESULT, RESUME, clear, is_finished, sha256_of
 from weiss.learn.reproducible import reproducible, torch_device
 from weiss.learn.version import LEARN_VERSION
-from weiss.patterns.crops import cut, draw_crops
+from weiss.learn.weights import study_folder
+from weiss.patterns.crops import batch_sizes, cut_batches, draw_crops
 
 if TYPE_CHECKING:
     from weiss.study import Study, Training
 
-OUTPUTS = ("epochs.csv", "predictions.csv", "best.pt")
-"""What a finished training leaves beside result.json, which is written last and vouches for them."""
+PREDICT_BATCH = {"cpu": 64, "cuda": 256}
+"""Windows at a time in validation and test, by kind of device; it changes speed and memory, no result. On a CPU the
+layers of more no longer fit the caches."""
 
-RESULT, RESUME = "result.json", "last.pt"
+SAVE_SHARE = 0.02
+"""Most of the time that writing resume checkpoints may take: after an epoch one is due if the last took no more than
+this share of the time trained since. That time is what a kill costs."""
 
-PREDICT_BATCH = 256
-"""Windows at a time in validation and test; it changes speed and memory, no result."""
+FIRST_SAVE = 1.0
+"""Seconds a checkpoint is taken to need before one was written: a training of less than a minute writes none."""
 
 
 def run(study: Study, training_id: str, results: Path, device: str = "cpu", threads: int = 1) -> None:
@@ -64,7 +68,7 @@ def run(study: Study, training_id: str, results: Path, device: str = "cpu", thre
     ------
     UserError
         The training or its dataset does not exist or is unsound, seeds of training, validation and test overlap,
-        the weights file is unusable, or the loss stops being finite.
+        the weights file is unusable, the GPU's memory is full, or the loss stops being finite.
     """
     if training_id not in study.trainings:
         raise UserError(
@@ -77,33 +81,83 @@ def run(study: Study, training_id: str, results: Path, device: str = "cpu", thre
         return
     check_disjoint(training)
     recipe = Recipe.read(training.recipe, f"{study.path}: {training_id}")
-    weights = start_weights(study, training, recipe)
+    start, weights = start_weights(study, training, recipe, results)
     identity = {
         "digest": training.digest,
         "network": training.network,
         "weights_sha256": None if weights is None else sha256_of(weights),
     }
     where = torch_device(device)
-    with reproducible(where, threads), own_randomness(where):
-        data = load_splits(training, paths.dataset(results, study.name, training.data), where)
+    told = memory_told(f"training {training_id}", "lower learn.trainings_per_job or recipe.batch")
+    with told, reproducible(where, threads), own_randomness(where):
+        leave_out = study.config["learn"]["uncrossed"] == "leave_out"
+        data = load_splits(training, paths.dataset(results, study.name, training.data), where, leave_out)
         trainer = Trainer.new(training, recipe, weights, len(data["train"]), where)
         clear(folder)
         if content := checkpoint.resume_point(folder / RESUME, identity):
             trainer = trainer.resumed(content, folder / RESUME) or Trainer.new(
                 training, recipe, weights, len(data["train"]), where
             )
-        while (reason := stop_reason(trainer.errors, recipe)) is None:
+        reason = learn(
+            trainer,
+            training,
+            data,
+            save=lambda: checkpoint.save(folder / RESUME, identity | trainer.content()),
+        )
+        finish(study, training, start, identity, trainer, data, reason, folder, threads)
+
+
+def learn(trainer: Trainer, training: Training, data: dict[str, Films], save: Callable[[], None]) -> str:
+    """Train epoch by epoch until the recipe says stop; returns why.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    training : Training
+    data : dict of str to Films
+        From `load_splits`.
+    save : Callable
+        Writes the resume checkpoint. Called after an epoch, as often as `SAVE_SHARE` allows.
+    """
+    while (reason := stop_reason(trainer.errors, trainer.recipe)) is None:
+        started = time.perf_counter()
+        trainer.epoch(data["train"], data["validate"], training.window)
+        took = time.perf_counter() - started
+        trainer.seconds += took
+        trainer.unsaved += took
+        if trainer.save_took <= SAVE_SHARE * trainer.unsaved:
             started = time.perf_counter()
-            trainer.epoch(data["train"], data["validate"], training.window)
-            trainer.seconds += time.perf_counter() - started
-            checkpoint.save(folder / RESUME, identity | trainer.content())
-            say(trainer.line(training, time.perf_counter() - started))
-        finish(study, training, recipe, identity, trainer, data, reason, folder, threads)
+            save()
+            trainer.save_took, trainer.unsaved = time.perf_counter() - started, 0.0
+        say(trainer.line(training, took))
+    return reason
 
 
 def say(text: str) -> None:
     """One line to stderr, at once."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def memory_told(where: str, fix: str) -> Iterator[None]:
+    """Turn what CUDA and its libraries say when memory is full into one line.
+
+    Parameters
+    ----------
+    where, fix : str
+        What ran, and what to lower.
+
+    Raises
+    ------
+    UserError
+        A GPU's memory was full.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in ("out of memory", "ALLOC_FAILED")):
+            raise
+        raise UserError("the memory of the GPU is full", where, fix) from error
 
 
 def check_disjoint(training: Training) -> None:
@@ -134,20 +188,54 @@ def check_disjoint(training: Training) -> None:
             )
 
 
-def load_splits(training: Training, dataset: Path, device: torch.device) -> dict[str, Films]:
-    """The films to train, validate and test with."""
+def load_splits(training: Training, dataset: Path, device: torch.device, leave_out: bool = False) -> dict[str, Films]:
+    """The films to train, validate and test with; `leave_out` as for `films.load`."""
     return {
-        purpose: films.load(dataset, training.points[purpose], training.targets, training.window, device)
+        purpose: films.load(dataset, training.points[purpose], training.targets, training.window, device, leave_out)
         for purpose in ("train", "validate", "test")
     }
 
 
-def start_weights(study: Study, training: Training, recipe: Recipe) -> Path | None:
-    """The weights file the recipe names; a relative path starts at the study file."""
+def start_weights(study: Study, training: Training, recipe: Recipe, results: Path) -> tuple[str, Path | None]:
+    """What a training starts from.
+
+    Returns
+    -------
+    str
+        "random", "imagenet", "file" or the id of a pretraining.
+    Path or None
+        File of the weights.
+
+    Raises
+    ------
+    UserError
+        The file is missing or damaged, or the pretraining is not that of the study.
+    """
+    if training.pretraining is not None:
+        return training.pretraining, pretrained_weights(study, training.pretraining, results)
     named = recipe.weights
-    if named is not None and named != PRETRAINED:
-        named = str(study.path.parent / named)
-    return weights_file(training.network, named)
+    if named is None:
+        return "random", None
+    if named == PRETRAINED:
+        return "imagenet", weights_file(training.architecture, named, study_folder(study))
+    # A relative path starts at the study file.
+    return "file", weights_file(training.architecture, str(study.path.parent / named))
+
+
+def pretrained_weights(study: Study, pretraining_id: str, results: Path) -> Path:
+    """The weights a pretraining of the study left.
+
+    Raises
+    ------
+    UserError
+        They are missing, unreadable or of another pretraining.
+    """
+    path = paths.pretraining(results, study.name, pretraining_id) / "weights.pt"
+    if not path.is_file():
+        raise UserError("no pretrained weights", str(path), "pretrain it first (`weiss pretrain`)")
+    if read_tensors(path).get("digest") != study.pretrainings[pretraining_id].digest:
+        raise UserError("weights of another pretraining", str(path), "pretrain it again (`weiss pretrain`)")
+    return path
 
 
 def own_randomness(device: torch.device) -> Any:
@@ -178,11 +266,13 @@ class Trainer:
     history : list of dict
         One row per epoch: epoch, step, learning_rate, train_mae, validate_mae (a list, one per target).
     best : dict
-        Weights of the epoch with the lowest validation error, on the CPU.
+        Weights of the epoch with the lowest validation error.
     seconds : float
         Time spent in epochs.
     restarts : int
         How often the training was resumed.
+    unsaved, save_took : float
+        Time spent in epochs since the last resume checkpoint, and seconds that one took to write.
     """
 
     model: Regressor
@@ -197,6 +287,8 @@ class Trainer:
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     seconds: float = 0.0
     restarts: int = 0
+    unsaved: float = 0.0
+    save_took: float = FIRST_SAVE
 
     @classmethod
     def new(
@@ -205,7 +297,7 @@ class Trainer:
         """A training before its first step. Seeds torch's global generators; call it inside `own_randomness`."""
         samples, steps = recipe.epoch_size(n_films)
         initial, crops, chance = streams(training.seed)
-        model = build(training.network, len(training.targets), seed=initial, weights=weights).to(device)
+        model = build(training.architecture, len(training.targets), seed=initial, weights=weights).to(device)
         torch.default_generator.manual_seed(chance)
         if device.type == "cuda":
             torch.cuda.manual_seed(chance)
@@ -224,7 +316,8 @@ class Trainer:
     @property
     def errors(self) -> list[float]:
         """Validation error of every epoch, the mean over targets."""
-        return [float(np.mean(row["validate_mae"])) for row in self.history]
+        each = np.array([row["validate_mae"] for row in self.history])
+        return each.mean(axis=1).tolist() if self.history else []
 
     def epoch(self, train: Films, validate: Films, window: int) -> None:
         """Train for one epoch, validate, and remember the weights if they are the best so far.
@@ -236,42 +329,41 @@ class Trainer:
         """
         number, first_step = len(self.history) + 1, self.history[-1]["step"] if self.history else 0
         learning_rate = self.optimiser.param_groups[0]["lr"]
-        draws = draw_crops(self.generator, len(train), train.shape, window, self.samples).to(self.device)
-        batches = draws.split(self.steps)
-        losses = torch.empty(self.steps, device=self.device)
+        sizes = batch_sizes(self.samples, self.steps)
+        draws = draw_crops(self.generator, len(train), train.shape, window, self.samples)
+        losses = []
         self.model.train()
-        for index, batch in enumerate(batches):
-            images = cut(train.patterns, batch, window).float()
-            loss = nn.functional.l1_loss(self.model(images), train.targets[batch.film])
+        for images, film in cut_batches(train.patterns, draws, window, sizes):
+            loss = nn.functional.l1_loss(self.model(images), train.targets[film])
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
             self.scheduler.step()
-            losses[index] = loss.detach()
+            losses.append(loss.detach())
         # Looked at once per epoch: a look per step would make a GPU wait for the host every time.
-        step_losses = losses.cpu().double()
+        step_losses = torch.stack(losses).cpu().double()
         if bad := torch.nonzero(~torch.isfinite(step_losses)).flatten().tolist():
             raise not_finite("the training loss", number, first_step + bad[0] + 1)
         if not evaluate.finite(self.model):
             raise not_finite("a weight", number, first_step + self.steps)
-        errors = evaluate.centre_errors(self.model, validate, window, PREDICT_BATCH)
+        errors = evaluate.centre_errors(self.model, validate, window, PREDICT_BATCH[self.device.type])
         if not np.isfinite(errors).all():
             raise not_finite("the validation error", number, first_step + self.steps)
-        sizes = torch.tensor([len(batch.film) for batch in batches], dtype=torch.float64)
         self.history.append(
             {
                 "epoch": number,
                 "step": first_step + self.steps,
                 "learning_rate": learning_rate,
-                "train_mae": float((step_losses * sizes).sum() / sizes.sum()),
+                "train_mae": float((step_losses * torch.tensor(sizes)).sum() / self.samples),
                 "validate_mae": errors.tolist(),
             }
         )
         if best_epoch(self.errors) == number:
-            self.best = {
-                name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-                for name, value in self.model.net.state_dict().items()
-            }
+            self.best = {name: value.detach().clone() for name, value in self.model.net.state_dict().items()}
+
+    def best_weights(self) -> dict[str, torch.Tensor]:
+        """`best` on the CPU in plain memory order, whatever the device and layout it was trained in."""
+        return {name: value.cpu().clone(memory_format=torch.contiguous_format) for name, value in self.best.items()}
 
     def content(self) -> dict[str, Any]:
         """What the resume checkpoint holds besides the training's identity."""
@@ -283,7 +375,7 @@ class Trainer:
             "cpu_rng": torch.get_rng_state(),
             "gpu_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "history": self.history,
-            "best": self.best,
+            "best": self.best_weights(),
             "seconds": self.seconds,
             "restarts": self.restarts,
         }
@@ -320,17 +412,15 @@ class Trainer:
         )
 
 
-def not_finite(what: str, epoch: int, step: int) -> UserError:
+def not_finite(what: str, epoch: int, step: int, where: str = "training") -> UserError:
     """The one line a diverged training ends with."""
-    return UserError(
-        f"{what} is not a finite number in epoch {epoch}, step {step}", "training", "lower the learning rate"
-    )
+    return UserError(f"{what} is not a finite number in epoch {epoch}, step {step}", where, "lower the learning rate")
 
 
 def finish(
     study: Study,
     training: Training,
-    recipe: Recipe,
+    start: str,
     identity: dict[str, str | None],
     trainer: Trainer,
     data: dict[str, Films],
@@ -340,15 +430,17 @@ def finish(
 ) -> None:
     """Test the best weights and write the outputs, result.json last; then the resume checkpoint goes."""
     trainer.model.load_net(trainer.best, RESUME)
-    predicted = evaluate.rotated_predictions(trainer.model, data["test"], training.window, PREDICT_BATCH)
+    predicted = evaluate.rotated_predictions(
+        trainer.model, data["test"], training.window, PREDICT_BATCH[trainer.device.type]
+    )
     best = best_epoch(trainer.errors)
     atomic_write(folder / "epochs.csv", epochs_table(trainer, training.targets))
     atomic_write(folder / "predictions.csv", evaluate.predictions_table(predicted, data["test"], training.targets))
     checkpoint.save(
         folder / "best.pt",
         {
-            "state_dict": trainer.best,
-            "network": training.network,
+            "state_dict": trainer.best_weights(),
+            "network": training.architecture,
             "targets": list(training.targets),
             "window": training.window,
             "digest": training.digest,
@@ -359,6 +451,8 @@ def finish(
         "study": study.name,
         "data": training.data,
         "network": training.network,
+        "architecture": training.architecture,
+        "start": start,
         "n_data": training.n_data,
         "repeat": training.repeat,
         "seed": training.seed,
@@ -371,6 +465,7 @@ def finish(
         "train_films": len(data["train"]),
         "validate_films": len(data["validate"]),
         "test_films": len(data["test"]),
+        "left_out": {purpose: part.left_out for purpose, part in data.items()},
         "epochs": len(trainer.history),
         "steps": trainer.history[-1]["step"],
         "best_epoch": best,
@@ -421,29 +516,3 @@ def versions() -> dict[str, str | int]:
     """What computed this."""
     packages = {name: version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}
     return {"weiss": __version__, "learn": LEARN_VERSION, "python": platform.python_version(), **packages}
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def is_finished(folder: Path, digest: str) -> bool:
-    """Whether the folder holds this very training, complete and undamaged, and nothing left to go on from."""
-    try:
-        result = json.loads((folder / RESULT).read_bytes())
-        return (
-            result["digest"] == digest
-            and not (folder / RESUME).exists()
-            and all(result["files"][name] == sha256_of(folder / name) for name in OUTPUTS)
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def clear(folder: Path) -> None:
-    """Take away what an older or broken training left, so that nothing of it can pass for this one."""
-    for name in (RESULT, *OUTPUTS):
-        (folder / name).unlink(missing_ok=True)
-    remove_stale_temporaries(folder / name for name in (RESULT, RESUME, *OUTPUTS))

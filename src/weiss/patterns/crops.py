@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+CUT_PIXELS = 2**22
+"""Most pixels of crops cut at once; their indices take eight bytes each."""
+
 
 @dataclass(frozen=True)
 class Draws:
-    """Which crops to cut: four (N,) int64 tensors.
+    """Which crops to cut: four (N,) int64 tensors, on the CPU.
 
     Attributes
     ----------
@@ -27,14 +31,15 @@ class Draws:
     left: Tensor
     turns: Tensor
 
-    def to(self, device: torch.device) -> Draws:
-        """The same draws on another device."""
-        return Draws(*(part.to(device) for part in (self.film, self.top, self.left, self.turns)))
-
-    def split(self, parts: int) -> list[Draws]:
-        """Cut into `parts` pieces whose sizes differ by one at most."""
-        columns = [torch.tensor_split(part, parts) for part in (self.film, self.top, self.left, self.turns)]
+    def split(self, sizes: Sequence[int]) -> list[Draws]:
+        """Cut into pieces of these sizes."""
+        columns = [part.split(list(sizes)) for part in (self.film, self.top, self.left, self.turns)]
         return [Draws(*piece) for piece in zip(*columns, strict=True)]
+
+
+def batch_sizes(samples: int, batches: int) -> list[int]:
+    """Sizes of `batches` batches of `samples` crops in all; they differ by one at most."""
+    return [samples // batches + (batch < samples % batches) for batch in range(batches)]
 
 
 def draw_crops(generator: torch.Generator, films: int, shape: tuple[int, int], window: int, samples: int) -> Draws:
@@ -71,22 +76,64 @@ def cut(films: Tensor, draws: Draws, window: int) -> Tensor:
     ----------
     films : Tensor, (F, ny, nx)
     draws : Draws
-        N crops, on the device of `films`.
+        N crops.
     window : int
         Edge of the crops, pixels.
 
     Returns
     -------
     Tensor, (N, window, window)
-        Crop n equals `rot90(films[film, top:top + window, left:left + window], turns)`.
+        On the device of `films`. Crop n equals `rot90(films[film, top:top + window, left:left + window], turns)`.
     """
+    return _read(films, window, *_places(films.shape, draws, window).to(films.device))
+
+
+def _places(shape: torch.Size, draws: Draws, window: int) -> Tensor:
+    """Index of each crop's first pixel, and the strides from there to the pixel below and to the next: (3, N).
+
+    A turned crop is the same pixels read from another corner with other strides, so that one gather cuts a batch of
+    mixed turns.
+    """
+    ny, nx = shape[-2:]
+    turns, last = draws.turns, window - 1
+    row = draws.top + last * (turns >= 2)
+    column = draws.left + last * ((turns == 1) | (turns == 2))
+    sign, odd = 1 - 2 * (turns >= 2).long(), turns % 2 == 1
+    below, beside = torch.where(odd, -sign, sign * nx), torch.where(odd, sign * nx, sign)
+    return torch.stack([(draws.film * ny + row) * nx + column, below, beside])
+
+
+def _read(films: Tensor, window: int, first: Tensor, below: Tensor, beside: Tensor) -> Tensor:
     along = torch.arange(window, device=films.device)
-    i, j = along[None, :, None], along[None, None, :]
-    last, turns = window - 1, draws.turns[:, None, None]
-    # Turning the index pattern costs one gather for a batch of mixed turns.
-    row = torch.where(turns == 0, i, torch.where(turns == 1, j, torch.where(turns == 2, last - i, last - j)))
-    column = torch.where(turns == 0, j, torch.where(turns == 1, last - i, torch.where(turns == 2, last - j, i)))
-    return films[draws.film[:, None, None], draws.top[:, None, None] + row, draws.left[:, None, None] + column]
+    rows = first[:, None] + below[:, None] * along
+    return torch.take(films, rows[:, :, None] + (beside[:, None] * along)[:, None, :])
+
+
+def cut_batches(films: Tensor, draws: Draws, window: int, sizes: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Cut the drawn crops batch by batch.
+
+    Small batches are cut several at a time: on a GPU a gather of a few crops costs its launch, not its work.
+
+    Parameters
+    ----------
+    films, draws, window
+        See `cut`.
+    sizes : sequence of int
+        Crops of each batch.
+
+    Yields
+    ------
+    images : Tensor, (N, window, window) float32
+    film : Tensor, (N,) int64
+        Which film each was cut from.
+    """
+    together = max(1, CUT_PIXELS // (max(sizes) * window**2))
+    groups = [sizes[start : start + together] for start in range(0, len(sizes), together)]
+    for group, piece in zip(groups, draws.split([sum(group) for group in groups]), strict=True):
+        # In one transfer.
+        film, *places = torch.cat([piece.film[None], _places(films.shape, piece, window)]).to(films.device)
+        images = _read(films, window, *places).float()
+        yield from zip(images.split(list(group)), film.split(list(group)), strict=True)
 
 
 def quarter_turns(images: Tensor) -> Tensor:
