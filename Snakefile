@@ -22,7 +22,7 @@ rule all:
     localrule: True
 
 
-# Stop earlier: `snakemake films`, `datasets`, `trainings`, `maps` or `figures`.
+# Stop earlier: `snakemake films`, `datasets`, `pretrainings`, `trainings`, `maps` or `figures`.
 rule films:
     input:
         targets("films"),
@@ -32,6 +32,12 @@ rule films:
 rule datasets:
     input:
         targets("datasets"),
+    localrule: True
+
+
+rule pretrainings:
+    input:
+        targets("pretrainings"),
     localrule: True
 
 

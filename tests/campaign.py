@@ -36,7 +36,7 @@ def films(**changes: Any) -> dict[str, Any]:
         "tdgl": {"quarter": 200.0, "loop_samples": 50},
     }
     job = {"device": "cpu", "gpus": 0, "mem_mb": 500, "runtime": 10}
-    compute = {stage: dict(job) for stage in ("simulate", "gather", "train", "map", "report")}
+    compute = {stage: dict(job) for stage in ("simulate", "gather", "pretrain", "train", "map", "report")}
     compute["simulate"]["gpus"] = 1
     return {"name": "small", "films": {"uniform": group | changes}, "compute": compute}
 
@@ -51,7 +51,7 @@ def slow_films() -> dict[str, Any]:
 
 
 def whole_campaign() -> dict[str, Any]:
-    """A study with every stage: two small trainings, maps of a nonuniform film, a figure of each kind, report."""
+    """A study with every stage: a pretraining, three small trainings, maps of a nonuniform film, figures, report."""
     study = films(seeds=[1, 2, 3], space={"grid": {"J": [1.5, 2.0], "D": [0.5, 1.0]}})
     study["films"]["nonuniform"] = {
         "model": "tdgl",
@@ -68,7 +68,8 @@ def whole_campaign() -> dict[str, Any]:
         "seeds": {"train": [3], "validate": [2], "test": [1]},
         "n_data": [1],
         "repeats": 1,
-        "networks": {"mod": {}, "mob": {}},
+        "pretraining": {"contours": {"categories": 4, "images": 16, "epochs": 1, "batch": 8, "warmup_epochs": 0}},
+        "networks": {"mod": {}, "mob": {}, "mod_fdsl": {"network": "mod", "pretraining": "contours"}},
         "recipe": {"max_epochs": 2, "batch": 4},
     }
     study["maps"] = {

@@ -158,9 +158,14 @@ def check_learn(document: Document, learn: dict[str, Any], groups: dict[str, Any
                 f"asks for {count} training seeds, the pool learn.seeds.train has {len(seeds['train'])}",
                 where("learn", "n_data", index),
             )
-    for name in learn["networks"]:
+    for label, entry in learn["networks"].items():
+        name = entry["network"] or label
         if name not in NETWORKS:
-            raise UserError(f"no network named {name!r}", where("learn", "networks", name), suggest(name, NETWORKS))
+            place = ("network",) if entry["network"] else ()
+            fix = suggest(name, NETWORKS) + ("" if place else f"; or give {label} a key network")
+            raise UserError(f"no network named {name!r}", where("learn", "networks", label, *place), fix)
+    if all((learn["repeats"] if e["repeats"] is None else e["repeats"]) == 0 for e in learn["networks"].values()):
+        raise UserError("every network has 0 repeats: nothing would be trained", where("learn", "networks"))
 
 
 def _check_learn_seeds(document: Document, group: Any, seeds: dict[str, list[int]]) -> None:
@@ -219,7 +224,7 @@ def check_maps(document: Document, maps: dict[str, Any], learn: dict[str, Any] |
     offered = {
         "networks": list(learn["networks"]),
         "n_data": learn["n_data"],
-        "repeats": list(range(1, learn["repeats"] + 1)),
+        "repeats": list(range(1, max(learn["repeats"], *(e["repeats"] or 0 for e in learn["networks"].values())) + 1)),
     }
     for name, values in offered.items():
         for index, value in enumerate(maps["trainings"][name] or ()):

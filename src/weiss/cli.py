@@ -38,7 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--json", action="store_true", help="print as JSON")
     stage("simulate", "Simulate the missing films of one shard.", job="shard", workers=True)
     stage("gather", "Gather the films of one group into a dataset.", job="group")
-    stage("train", "Train one network, or go on where it was interrupted.", job="training", workers=True)
+    weights = stage("weights", "ImageNet weights the study starts from: which, where, whether sound.")
+    weights.add_argument("--fetch", action="store_true", help="download what is missing (on a machine with network)")
+    stage("pretrain", "Pretrain one network on images made by formulas.", job="pretraining", workers=True)
+    stage("train", "Do one job of trainings, or go on where it was interrupted.", job="training", workers=True)
     stage("map", "Map the parameters over films with a sliding window.", job="map", workers=True)
     stage("figure", "Draw one figure and save its data beside it.", job="figure")
     report = stage("report", "Write the HTML report.")
@@ -90,10 +93,19 @@ def _run(arguments: argparse.Namespace) -> None:
 
         job_of("group", study.groups)
         gather.run(study, arguments.job, results)
+    elif stage == "weights":
+        from weiss.learn import weights
+
+        weights.run(study, fetch=arguments.fetch)
+    elif stage == "pretrain":
+        from weiss.learn import pretrain
+
+        job_of("pretraining", study.pretrainings)
+        pretrain.run(study, arguments.job, results, device=device_of("pretrain"), threads=arguments.threads)
     elif stage == "train":
         from weiss import learn
 
-        job_of("training", study.trainings)
+        job_of("training", study.trainings | study.training_jobs)
         learn.run(study, arguments.job, results, device=device_of("train"), threads=arguments.threads)
     elif stage == "map":
         from weiss import maps

@@ -113,3 +113,9 @@ def training_seconds(network: str, window: int, films: int, recipe: Mapping[str,
     crops = steps * recipe["batch"] if steps else films * recipe["crops_per_film"]
     epochs = min(recipe["max_epochs"], TYPICAL_EPOCHS)
     return epochs * crops * TRAINING_PASSES * window_seconds(network, window, device)
+
+
+def pretraining_seconds(network: str, window: int, settings: Mapping[str, Any], device: str) -> float:
+    """Expected seconds of one pretraining with these settings, rendering included in the time of a window."""
+    images = settings["epochs"] * settings["images"]
+    return images * TRAINING_PASSES * window_seconds(network, window, device)

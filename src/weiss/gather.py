@@ -202,7 +202,7 @@ def _write(file: h5netcdf.File, check: Callable[[], None], study: Study, group: 
     )
     _add(file, "point", ("film",), text, [point.id for point in films], "1", "id of the film")
     for axis, size, direction in (("y", ny, "rows"), ("x", nx, "columns")):
-        _add(file, axis, (axis,), "<i4", np.arange(size), "1", f"cell index along {direction}")
+        _add(file, axis, (axis,), "<i4", np.arange(size), "cells", f"cell index along {direction}")
     coordinates = " ".join((*group.parameters, "seed", "point"))
     for name in store.VARIABLES:
         file.variables[name].attrs["coordinates"] = coordinates

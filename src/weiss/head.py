@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from weiss import slurm
+from weiss import paths, slurm
 from weiss.errors import UserError
 from weiss.study import Study, load_study
 
@@ -68,7 +68,7 @@ def put_weiss_on_path() -> None:
 
 
 def check_results(study: Study, results: Path, dry_run: bool) -> None:
-    """Remove every manifest that does not tell the truth, so that its shard runs again; say which on stderr.
+    """Remove every manifest that does not tell the truth, so that its job runs again; say which on stderr.
 
     Parameters
     ----------
@@ -83,12 +83,21 @@ def check_results(study: Study, results: Path, dry_run: bool) -> None:
     UserError
         If a manifest cannot be removed.
     """
-    from weiss.store import drop_unsound_manifests
+    from weiss.learn.records import manifest_fault
+    from weiss.store import drop_unsound_manifests, remove_manifest
 
     drop_unsound_manifests(study, results, dry_run)
+    for job in study.training_jobs.values():
+        path = paths.training_job(results, study.name, job.id)
+        if not os.path.lexists(path) or (fault := manifest_fault(results, study, job)) is None:
+            continue
+        action = "would be removed" if dry_run else "removed"
+        print(f"weiss: {path}: {fault}; {action}, the trainings {job.id} run again", file=sys.stderr)
+        if not dry_run:
+            remove_manifest(path)
 
 
-def start(study: Study, workflow: Any) -> None:
+def start(study: Study, results: Path, workflow: Any, trains: bool) -> None:
     """Prepare an execution, once the graph of jobs is being built and before any job starts.
 
     Called for dry runs and ``--report`` too, in which nothing is executed and so nothing is done.
@@ -96,10 +105,23 @@ def start(study: Study, workflow: Any) -> None:
     Parameters
     ----------
     study : Study
+    results : Path
+        Results root.
     workflow : snakemake.workflow.Workflow
+    trains : bool
+        Whether networks are among what was asked for.
+
+    Raises
+    ------
+    UserError
+        If weights that an unfinished training starts from are missing: no job may be queued that must fail.
     """
     if workflow.execution_settings is None or workflow.output_settings.dryrun or _held_lock is not None:
         return
+    if trains:
+        from weiss.learn.weights import require
+
+        require(study, results)
     _take_over()
     settings = workflow.executor_settings
     if hasattr(settings, "jobname_prefix"):

@@ -35,6 +35,16 @@ def training(results: Path, study: str, training_id: str) -> Path:
     return Path(results) / study / "train" / training_id
 
 
+def training_job(results: Path, study: str, job: str) -> Path:
+    """What a finished job of trainings did: ids, digests, checksums."""
+    return Path(results) / study / "train" / "jobs" / f"{job}.json"
+
+
+def pretraining(results: Path, study: str, pretraining_id: str) -> Path:
+    """Folder of one pretraining."""
+    return Path(results) / study / "pretrain" / pretraining_id
+
+
 def maps(results: Path, study: str, map_id: str) -> Path:
     """Folder of the maps one training made."""
     return Path(results) / study / "infer" / map_id

@@ -42,8 +42,8 @@ def plan(study: Study, results: Path) -> dict[str, Any]:
     results = Path(results)
     recorded = recorded_seconds(study, results)
     groups = [_group(study, group, results, recorded) for group in study.groups.values()]
-    trainings, maps = _trainings(study, results), _maps(study, results)
-    stages = {"simulate": groups, "train": trainings, "map": maps}
+    pretrainings, trainings, maps = _pretrainings(study, results), _trainings(study, results), _maps(study, results)
+    stages = {"simulate": groups, "pretrain": pretrainings, "train": trainings, "map": maps}
     hours = {
         device: {stage: sum(row[f"{device}_hours"] for row in rows) for stage, rows in stages.items()}
         for device in ("gpu", "cpu")
@@ -55,6 +55,7 @@ def plan(study: Study, results: Path) -> dict[str, Any]:
         "results": str(results / study.name),
         "films": groups,
         "shards": _shards(study, results),
+        "pretrainings": pretrainings,
         "trainings": trainings,
         "maps": maps,
         "figures": list(study.figures),
@@ -63,6 +64,8 @@ def plan(study: Study, results: Path) -> dict[str, Any]:
             "points_present": sum(row["present"] for row in groups),
             "shards": sum(row["shards"] for row in groups),
             "shards_done": sum(row["shards_done"] for row in groups),
+            "pretrainings": len(pretrainings),
+            "pretrainings_done": sum(row["done"] for row in pretrainings),
             "trainings": sum(row["trainings"] for row in trainings),
             "trainings_done": sum(row["done"] for row in trainings),
             "maps": sum(row["maps"] for row in maps),
@@ -158,6 +161,22 @@ def _by_kind(jobs: Iterable[Training]) -> dict[tuple[str, int], list[Training]]:
     return kinds
 
 
+def _pretrainings(study: Study, results: Path) -> list[dict[str, Any]]:
+    rows = []
+    for job in study.pretrainings.values():
+        done = is_current(paths.pretraining(results, study.name, job.id) / "result.json", job.digest)
+        row: dict[str, Any] = {
+            "pretraining": job.id,
+            "images": job.settings["images"] * job.settings["epochs"],
+            "done": int(done),
+        }
+        for device in ("gpu", "cpu"):
+            seconds = 0.0 if done else costs.pretraining_seconds(job.architecture, job.window, job.settings, device)
+            row[f"{device}_hours"] = seconds / 3600
+        rows.append(row | {"disk_bytes": round(costs.NETWORK_MILLION_WEIGHTS[job.architecture] * 4e6)})
+    return rows
+
+
 def _trainings(study: Study, results: Path) -> list[dict[str, Any]]:
     rows = []
     for (network, n_data), jobs in _by_kind(study.trainings.values()).items():
@@ -173,11 +192,11 @@ def _trainings(study: Study, results: Path) -> list[dict[str, Any]]:
         }
         for device in ("gpu", "cpu"):
             seconds = sum(
-                costs.training_seconds(network, job.window, len(job.points["train"]), job.recipe, device)
+                costs.training_seconds(job.architecture, job.window, len(job.points["train"]), job.recipe, device)
                 for job in open_jobs
             )
             row[f"{device}_hours"] = seconds / 3600
-        weights = costs.NETWORK_MILLION_WEIGHTS[network] * 4e6
+        weights = costs.NETWORK_MILLION_WEIGHTS[jobs[0].architecture] * 4e6
         rows.append(row | {"disk_bytes": round(weights * len(jobs))})
     return rows
 
@@ -198,7 +217,7 @@ def _maps(study: Study, results: Path) -> list[dict[str, Any]]:
             "windows": windows,
         }
         for device in ("gpu", "cpu"):
-            seconds = 0.0 if done else windows * costs.window_seconds(training.network, training.window, device)
+            seconds = 0.0 if done else windows * costs.window_seconds(training.architecture, training.window, device)
             row[f"{device}_hours"] = seconds / 3600
         size = costs.MAP_BYTES_PER_CELL * cells * len(job.points) * len(training.targets)
         rows.append(row | {"disk_bytes": round(size)})
@@ -259,6 +278,19 @@ def text(found: Mapping[str, Any]) -> str:
     table = _table(["shard", "films", "points", "present", "done"], rows[:SHARDS_SHOWN])
     rest = len(rows) - SHARDS_SHOWN
     parts.append(table + (f"\n… and {rest} more shards (all of them: --json)" if rest > 0 else ""))
+    if found["pretrainings"]:
+        rows = [
+            [
+                row["pretraining"],
+                f"{row['images']:,}",
+                _yes(row["done"]),
+                hours(row["gpu_hours"]),
+                hours(row["cpu_hours"]),
+                size(row["disk_bytes"]),
+            ]
+            for row in found["pretrainings"]
+        ]
+        parts.append(_table(["pretraining", "images", "done", *_COST], rows))
     if found["trainings"]:
         rows = [
             [

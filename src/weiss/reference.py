@@ -100,11 +100,14 @@ def reference() -> str:
         lines += [f"### `films.<group>.{name}`", "", model["description"], "", settings["description"], ""]
         lines += _table(_keys(settings, "", ()))
         lines += [f"Parameters of a condition of `{name}`:", "", *_table(_keys(parameters, "", ()))]
-    lines += ["### `learn`", "", *_table(_keys(sections["learn"], "", ("networks",)))]
+    lines += ["### `learn`", "", *_table(_keys(sections["learn"], "", ("networks", "pretraining")))]
     override = resolve({"$ref": "#/$defs/override"}, root)
-    own = {"properties": {"weights": override["properties"]["weights"]}}
-    lines += ["### `learn.networks.<network>`", "", f"{override['description']} Every key of `recipe`, and:", ""]
+    recipe = sections["learn"]["properties"]["recipe"]["properties"]
+    own = {"properties": {name: part for name, part in override["properties"].items() if name not in recipe}}
+    lines += ["### `learn.networks.<label>`", "", f"{override['description']} Every key of `recipe`, and:", ""]
     lines += _table(_keys(own, "", ()))
+    pretraining = resolve({"$ref": "#/$defs/pretraining"}, root)
+    lines += ["### `learn.pretraining.<name>`", "", pretraining["description"], "", *_table(_keys(pretraining, "", ()))]
     for name in ("maps", "report"):
         lines += [f"### `{name}`", "", *_table(_keys(sections[name], "", ()))]
     lines += ["### `compute.<stage>`", "", resolve({"$ref": "#/$defs/stage"}, root)["description"], ""]

@@ -28,6 +28,11 @@ def canonical_float(value: float) -> float:
     return float(f"{float(value):.12g}") + 0.0
 
 
+def canonical(value: Any) -> Any:
+    """Give a number its canonical form, and anything else back."""
+    return canonical_float(value) if isinstance(value, float) else value
+
+
 def expand_range(first: float, last: float, step: float, most: int) -> list[float] | str:
     """Numbers from first to last (included) in steps, computed in decimal.
 

@@ -26,7 +26,7 @@ class Unfinished:
     Attributes
     ----------
     job : str
-        Shard, group, training, map or figure.
+        Shard, group, pretraining, job of trainings, map or figure.
     what : str
         How far it is, or why it failed.
     log : str
@@ -147,9 +147,14 @@ def _plan(study: Study, results: Path) -> Iterator[tuple[str, list[str], Callabl
     )
     yield "gather", list(study.groups), lambda job: paths.dataset(results, name, job).is_file()
     yield (
+        "pretrain",
+        list(study.pretrainings),
+        lambda job: is_current(paths.pretraining(results, name, job) / "result.json", study.pretrainings[job].digest),
+    )
+    yield (
         "train",
-        list(study.trainings),
-        lambda job: is_current(paths.training(results, name, job) / "result.json", study.trainings[job].digest),
+        list(study.training_jobs),
+        lambda job: is_current(paths.training_job(results, name, job), study.training_jobs[job].digest),
     )
     yield (
         "map",
@@ -170,6 +175,12 @@ def _queued(study: Study) -> dict[tuple[str, str], slurm.Job]:
 
 
 def _progress(study: Study, results: Path, rule: str, job: str) -> str:
+    if rule == "train":
+        trainings = study.training_jobs[job].trainings
+        finished = sum(
+            is_current(paths.training(results, study.name, t.id) / "result.json", t.digest) for t in trainings
+        )
+        return f"{finished} of {len(trainings)} trainings" if len(trainings) > 1 else ""
     if rule != "simulate":
         return ""
     points = study.shards[job].points

@@ -12,20 +12,17 @@ that job run again, and nothing else does.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from weiss import trainings as learning
 from weiss.checks import (
     check_calibration,
     check_compute,
     check_inner,
-    check_learn,
-    check_maps,
     check_name,
     check_parameters,
     check_settings,
@@ -33,16 +30,15 @@ from weiss.checks import (
     check_size,
     seeds_text,
 )
+from weiss.digests import canonical_json, check_digest, digest_of, file_digest
 from weiss.errors import UserError
 from weiss.figures import groups as figure_groups
 from weiss.figures import names as figure_names
-from weiss.learn.networks import PRETRAINED
-from weiss.learn.networks.names import WITH_IMAGENET_WEIGHTS
-from weiss.learn.version import LEARN_VERSION
-from weiss.maps.version import MAPS_VERSION
 from weiss.models import sim_version
+from weiss.published import Published, read_published
 from weiss.schema import fill, models, study_schema, suggest, validate
-from weiss.spaces import canonical_float, expand_seeds, expand_space
+from weiss.spaces import canonical, expand_seeds, expand_space, table_path
+from weiss.trainings import MapJob, Pretraining, Training, TrainingJob
 from weiss.yamlfile import Document, read_yaml
 
 __all__ = [
@@ -50,49 +46,16 @@ __all__ = [
     "Group",
     "MapJob",
     "Point",
+    "Pretraining",
     "Shard",
     "Study",
     "Training",
+    "TrainingJob",
     "canonical_json",
     "check_digest",
     "digest_of",
     "load_study",
 ]
-
-
-def canonical_json(obj: Any) -> str:
-    """Write plain values as JSON in the one form that digests are taken of: sorted keys, no spaces, finite numbers."""
-    return json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def digest_of(obj: Any) -> str:
-    """First 16 hexadecimal digits of the SHA-256 of `canonical_json`."""
-    return hashlib.sha256(canonical_json(obj).encode()).hexdigest()[:16]
-
-
-def check_digest(expected: str | None, actual: str, what: str) -> None:
-    """Stop a job that was planned from another version of the study file.
-
-    Parameters
-    ----------
-    expected : str or None
-        The digest the job was planned with; None skips the check (a job started by hand).
-    actual : str
-        The digest as the file stands now.
-    what : str
-        Name of the job, for the message.
-
-    Raises
-    ------
-    weiss.errors.UserError
-        If they differ.
-    """
-    if expected is not None and expected != actual:
-        raise UserError(
-            f"the study changed since this job was planned (digest {expected} is now {actual})",
-            what,
-            "run snakemake again",
-        )
 
 
 @dataclass(frozen=True)
@@ -179,80 +142,6 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Training:
-    """One network trained once.
-
-    Attributes
-    ----------
-    id : str
-        ``<network>-n<n_data>-r<repeat>``.
-    network : str
-    n_data : int
-        How many seeds are trained on.
-    repeat : int
-        From 1.
-    seed : int
-        Seed of initial weights, order and crops.
-    data : str
-        Group of films.
-    targets : tuple of str
-        Parameters predicted, in this order.
-    window : int
-        Side of the crop in cells.
-    recipe : dict
-        Complete recipe of this network; ``weights`` is None, "pretrained" or an absolute path.
-    train_seeds, validate_seeds, test_seeds : tuple of int
-    points : dict of str to tuple of str
-        Point ids for ``train``, ``validate`` and ``test``.
-    digest : str
-    """
-
-    id: str
-    network: str
-    n_data: int
-    repeat: int
-    seed: int
-    data: str
-    targets: tuple[str, ...]
-    window: int
-    recipe: dict[str, Any]
-    train_seeds: tuple[int, ...]
-    validate_seeds: tuple[int, ...]
-    test_seeds: tuple[int, ...]
-    points: dict[str, tuple[str, ...]] = field(repr=False)
-    digest: str
-
-
-@dataclass(frozen=True)
-class MapJob:
-    """Maps of all films of a group by one training.
-
-    Attributes
-    ----------
-    id : str
-        That of the training.
-    training : Training
-    films : str
-        Group of films.
-    points : tuple of str
-        Ids of the films mapped.
-    stride : int
-        Cells between two windows.
-    batch : int
-        Windows at once; not part of the digest.
-    digest : str
-    """
-
-    id: str
-    training: Training
-    films: str
-    points: tuple[str, ...] = field(repr=False)
-    stride: int
-    batch: int
-    digest: str
-
-
-@dataclass(frozen=True)
 class Calibration:
     """Films held against a table of the conditions that must work.
 
@@ -282,8 +171,10 @@ class Study:
         The study file, as given.
     config : dict
         The file with every default filled in.
-    groups, trainings, maps : dict
+    groups, pretrainings, trainings, training_jobs, maps : dict
         By name or id.
+    published : Published or None
+        Numbers of a source to set beside those found.
     calibration : Calibration or None
         What the films are held against.
     figures : tuple of str
@@ -291,7 +182,7 @@ class Study:
     compute : dict
         How each stage runs: ``compute["simulate"]["device"]`` and so on.
     digest : str
-        Hash of the whole config but ``compute``.
+        Hash of the whole config but what only says how jobs run: ``compute`` and its like in ``learn``.
     """
 
     name: str
@@ -299,8 +190,11 @@ class Study:
     path: Path
     config: dict[str, Any] = field(repr=False)
     groups: dict[str, Group]
+    pretrainings: dict[str, Pretraining] = field(repr=False)
     trainings: dict[str, Training] = field(repr=False)
+    training_jobs: dict[str, TrainingJob] = field(repr=False)
     maps: dict[str, MapJob] = field(repr=False)
+    published: Published | None = field(repr=False)
     calibration: Calibration | None
     figures: tuple[str, ...]
     compute: dict[str, dict[str, Any]] = field(repr=False)
@@ -315,6 +209,11 @@ class Study:
     def points(self) -> dict[str, Point]:
         """Points of all groups by id."""
         return {point.id: point for group in self.groups.values() for point in group.points}
+
+    @cached_property
+    def job_of(self) -> dict[str, TrainingJob]:
+        """The job that does a training, by the training's id."""
+        return {training.id: job for job in self.training_jobs.values() for training in job.trainings}
 
     def figure_digest(self, name: str) -> str:
         """Digest of one figure: the text of its own source and the shared style, and the data it shows.
@@ -334,6 +233,8 @@ class Study:
             data = {job.id: job.digest for job in self.trainings.values()}
         else:
             data = {job.id: job.digest for job in self.maps.values()}
+        if needs in ("learn", "maps") and self.published:
+            data["published"] = self.published.digest
         return digest_of({"data": data, "sources": _sources_digest(figure_names.sources(name))})
 
     def report_digest(self) -> str:
@@ -344,6 +245,7 @@ class Study:
             {
                 "study": self.digest,
                 "figures": {name: self.figure_digest(name) for name in self.figures},
+                "published": self.published.digest if self.published else None,
                 "sources": report.sources_digest(),
             }
         )
@@ -375,21 +277,37 @@ def load_study(path: str | Path) -> Study:
     _check_figure_names(document, config["report"]["figures"])
     groups = {name: _group(document, config, name) for name in config["films"]}
     _refuse_shared_films(document, groups)
-    trainings = _trainings(document, config, groups)
+    pretrainings = learning.pretrainings(document, config)
+    trainings = learning.trainings(document, config, groups, pretrainings)
     study = Study(
         name=config["name"],
         title=config["title"],
         path=document.path,
         config=config,
         groups=groups,
+        pretrainings=pretrainings,
         trainings=trainings,
-        maps=_maps(document, config, groups, trainings),
+        training_jobs=learning.training_jobs(config, trainings),
+        maps=learning.maps(document, config, groups, trainings),
+        published=_published(document, config["report"]["published"]),
         calibration=_calibration(document, config, groups),
         figures=(),
         compute=config["compute"],
-        digest=digest_of({key: part for key, part in config.items() if key != "compute"}),
+        digest=_config_digest(config),
     )
     return dataclasses.replace(study, figures=_figures(document, config["report"]["figures"], study))
+
+
+def _config_digest(config: dict[str, Any]) -> str:
+    described = {key: part for key, part in config.items() if key != "compute"}
+    if described["learn"]:
+        running = ("trainings_per_job", "weights_folder")
+        described["learn"] = {key: part for key, part in described["learn"].items() if key not in running}
+    return digest_of(described)
+
+
+def _published(document: Document, name: str | None) -> Published | None:
+    return read_published(table_path(document, ("report", "published"), name)) if name else None
 
 
 # --- films ------------------------------------------------------------------------------------------------------------
@@ -408,7 +326,7 @@ def _group(document: Document, config: dict[str, Any], name: str) -> Group:
     check_size(document, key, len(conditions), len(seeds))
     check_parameters(document, (*key, "space"), model, conditions, inner)
     check_inner(document, key, grid, inner)
-    settings = {part: _canonical(value) for part, value in section[model].items()}
+    settings = {part: canonical(value) for part, value in section[model].items()}
     check_settings(document, key, model, settings, conditions)
     known = models()[model]["$defs"]["parameters"]["properties"]
     parameters = tuple(parameter for parameter in known if parameter in conditions[0][0])
@@ -435,10 +353,6 @@ def _group(document: Document, config: dict[str, Any], name: str) -> Group:
             {"title": config["title"], "group": name, "parameters": parameters, "points": [p.id for p in points]}
         ),
     )
-
-
-def _canonical(value: Any) -> Any:
-    return canonical_float(value) if isinstance(value, float) else value
 
 
 def _point(
@@ -498,137 +412,6 @@ def _calibration(document: Document, config: dict[str, Any], groups: dict[str, G
     return Calibration(names, parameters, frozenset(tuple(row[name] for name in parameters) for row, _ in rows))
 
 
-# --- trainings and maps -----------------------------------------------------------------------------------------------
-
-
-def _draw_seeds(study_seed: int, repeat: int, pool: Sequence[int], count: int) -> tuple[int, ...]:
-    """Draw the training seeds of one repeat: the lowest of the pool, ranked by a hash of each.
-
-    The draw is the same for every network; a smaller count draws a subset; a larger pool replaces a seed only where a
-    new one ranks below it.
-    """
-
-    def rank(seed: int) -> bytes:
-        return hashlib.sha256(f"weiss training seeds|{study_seed}|{repeat}|{seed}".encode()).digest()
-
-    return tuple(sorted(sorted(pool, key=rank)[:count]))
-
-
-def _training_seed(study_seed: int, network: str, n_data: int, repeat: int) -> int:
-    text = f"weiss training|{study_seed}|{network}|{n_data}|{repeat}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
-
-
-def _trainings(document: Document, config: dict[str, Any], groups: dict[str, Group]) -> dict[str, Training]:
-    learn = config["learn"]
-    if learn is None:
-        return {}
-    seeds = {
-        role: expand_seeds(document, ("learn", "seeds", role), learn["seeds"][role])
-        for role in ("train", "validate", "test")
-    }
-    check_learn(document, learn, groups, seeds)
-    ids: dict[int, list[str]] = {}
-    for point in groups[learn["data"]].points:
-        ids.setdefault(point.seed, []).append(point.id)
-    trainings = {}
-    for network, overrides in learn["networks"].items():
-        recipe, recipe_identity = _recipe(document, network, learn["recipe"], overrides)
-        for n_data in sorted(learn["n_data"]):
-            for repeat in range(1, learn["repeats"] + 1):
-                drawn = _draw_seeds(config["seed"], repeat, seeds["train"], n_data)
-                roles = {"train": drawn, "validate": tuple(seeds["validate"]), "test": tuple(seeds["test"])}
-                points = {role: tuple(i for seed in roles[role] for i in ids[seed]) for role in roles}
-                seed = _training_seed(config["seed"], network, n_data, repeat)
-                identity = {
-                    "learn_version": LEARN_VERSION,
-                    "network": network,
-                    "n_data": n_data,
-                    "repeat": repeat,
-                    "seed": seed,
-                    "targets": learn["targets"],
-                    "window": learn["window"],
-                    "recipe": recipe_identity,
-                    "points": points,
-                }
-                training = Training(
-                    id=f"{network}-n{n_data}-r{repeat:02d}",
-                    network=network,
-                    n_data=n_data,
-                    repeat=repeat,
-                    seed=seed,
-                    data=learn["data"],
-                    targets=tuple(learn["targets"]),
-                    window=learn["window"],
-                    recipe=recipe,
-                    train_seeds=drawn,
-                    validate_seeds=roles["validate"],
-                    test_seeds=roles["test"],
-                    points=points,
-                    digest=digest_of(identity),
-                )
-                trainings[training.id] = training
-    return trainings
-
-
-def _recipe(
-    document: Document, network: str, common: Mapping[str, Any], overrides: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Recipe of a network, and the same with a weights file named by its contents rather than its place."""
-    recipe = {name: _canonical(value) for name, value in {**common, **overrides}.items()}
-    weights = recipe["weights"]
-    if weights is None:
-        return recipe, recipe
-    if weights == PRETRAINED:
-        if network not in WITH_IMAGENET_WEIGHTS:
-            raise UserError(
-                f"there are no ImageNet weights for the network {network}",
-                document.where("learn", "networks", network, "weights"),
-                f"expected null or a file; {', '.join(WITH_IMAGENET_WEIGHTS)} have some",
-            )
-        return recipe, recipe
-    path = (document.path.parent / weights).resolve()
-    if not path.is_file():
-        raise UserError(
-            f"no such weights file: {path}",
-            document.where("learn", "networks", network, "weights"),
-            f"expected null, {PRETRAINED}, or a file (relative to the study file)",
-        )
-    status = path.stat()
-    contents = _file_digest(path, status.st_size, status.st_mtime_ns)
-    return {**recipe, "weights": str(path)}, {**recipe, "weights": f"sha256:{contents}"}
-
-
-def _maps(
-    document: Document, config: dict[str, Any], groups: dict[str, Group], trainings: dict[str, Training]
-) -> dict[str, MapJob]:
-    maps = config["maps"]
-    if maps is None:
-        return {}
-    check_maps(document, maps, config["learn"], groups)
-    wanted, points = maps["trainings"], tuple(point.id for point in groups[maps["films"]].points)
-    jobs = {}
-    for training in trainings.values():
-        place = {"networks": training.network, "n_data": training.n_data, "repeats": training.repeat}
-        if all(wanted[name] is None or value in wanted[name] for name, value in place.items()):
-            identity = {
-                "maps_version": MAPS_VERSION,
-                "training": training.digest,
-                "points": points,
-                "stride": maps["stride"],
-            }
-            jobs[training.id] = MapJob(
-                id=training.id,
-                training=training,
-                films=maps["films"],
-                points=points,
-                stride=maps["stride"],
-                batch=maps["batch"],
-                digest=digest_of(identity),
-            )
-    return jobs
-
-
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
@@ -654,16 +437,6 @@ def _figures(document: Document, wanted: Sequence[str] | None, study: Study) -> 
     return tuple(name for name in possible if wanted is None or name in wanted)
 
 
-@cache
-def _file_digest(path: Path, _size: int, _modified: int) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _sources_digest(files: Sequence[Path]) -> dict[str, str]:
     """Contents of source files by name: touching a file changes nothing, editing it does."""
-    digests = {}
-    for path in files:
-        status = path.stat()
-        digests[path.name] = _file_digest(path, status.st_size, status.st_mtime_ns)
-    return digests
+    return {path.name: file_digest(path) for path in files}

@@ -85,6 +85,8 @@ def test_whole_numbers_and_rounding_noise_are_one_value() -> None:
     [
         ("compute.simulate", {"device": "cpu", "threads": 3, "mem_mb": 9999, "partition": "long", "gpus": 0}),
         ("compute.train.runtime", 9),
+        ("learn.trainings_per_job", 2),
+        ("learn.weights_folder", "elsewhere"),
         ("maps.batch", 7),
     ],
 )
@@ -334,9 +336,37 @@ def test_mamada2023_is_the_campaign_of_the_paper() -> None:
     assert {(p.params["J"], p.params["D"], p.params["inner_margin"], p.params["ny"]) for p in nonuniform.points} == {
         (2.0, 1.0, 192, 512)
     }
-    assert len(study.trainings) == 2 * 2 * 20
+    assert len(study.trainings) == 13 * 2 * 20
+    assert {t.architecture for t in study.trainings.values()} == {"mod", "reg", "mob", "eff", "mna", "res"}
+    assert {t.network for t in study.trainings.values() if t.recipe["weights"] == "pretrained"} == {
+        f"{name}_pret" for name in ("reg", "mob", "eff", "mna", "res")
+    }
     assert all(t.window == 64 and t.test_seeds == (1,) and t.validate_seeds == (2,) for t in study.trainings.values())
     assert {seed for t in study.trainings.values() for seed in t.train_seeds} == set(range(3, 13))
+
+
+def _shape(value: object) -> object:
+    """A config with its numbers taken out, and lists of them too."""
+    if isinstance(value, dict):
+        return {key: _shape(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return sorted({str(_shape(part)) for part in value})
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def test_the_small_study_differs_from_the_papers_in_numbers_only() -> None:
+    full, small = (load_study(REPOSITORY / f"config/mamada2023{part}.yaml").config for part in ("", "-small"))
+    for config in (full, small):
+        for key in ("name", "title", "compute"):
+            config.pop(key)
+        config["films"]["uniform"]["space"]["table"] = config["films"]["uniform"]["shard"]["by"] = "numbers"
+        for network in config["learn"]["networks"].values():  # a number of its own, or that of all
+            network["repeats"] = None
+            for key in config["learn"]["recipe"]:
+                network.pop(key, None)
+        for key in ("steps_per_epoch", "crops_per_film"):
+            config["learn"]["recipe"].pop(key)
+    assert _shape(full) == _shape(small)
 
 
 def test_demo_loads() -> None:

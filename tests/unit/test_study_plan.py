@@ -34,6 +34,8 @@ def test_counts_of_a_fresh_study(tmp_path: Path) -> None:
         "points_present": 0,
         "shards": 6,
         "shards_done": 0,
+        "pretrainings": 0,
+        "pretrainings_done": 0,
         "trainings": 12,
         "trainings_done": 0,
         "maps": 2,
@@ -170,7 +172,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
     monkeypatch.chdir(tmp_path)
     assert main(["plan", str(REPOSITORY / "config/mamada2023.yaml"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["totals"]["points"] == 3007 and found["totals"]["trainings"] == 80
+    assert found["totals"]["points"] == 3007 and found["totals"]["trainings"] == 520
     assert main(["plan", str(REPOSITORY / "config/mamada2023.yaml")]) == 0
     assert "3,007 points" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())

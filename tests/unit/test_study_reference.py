@@ -61,7 +61,7 @@ def test_every_default_is_valid_and_filled_in() -> None:
     assert config["films"]["uniform"]["inner"] is None
     assert config["learn"]["recipe"]["decay_steps"] == 500
     assert config["maps"]["stride"] == 1
-    assert set(config["compute"]) == {"simulate", "gather", "train", "map", "report"}
+    assert set(config["compute"]) == {"simulate", "gather", "pretrain", "train", "map", "report"}
 
 
 def test_part_of_a_compute_section_keeps_the_other_defaults() -> None:

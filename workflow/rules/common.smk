@@ -8,6 +8,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from weiss import head, paths
 from weiss.errors import UserError
 from weiss.figures.names import FIGURES
+from weiss.figures.names import inputs as figure_inputs
 from weiss.store import is_current
 
 RESULTS = Path("results")
@@ -39,6 +40,8 @@ wildcard_constraints:
     shard=r"[A-Za-z0-9_.-]+",
     group=r"[A-Za-z0-9_.-]+",
     training=r"[A-Za-z0-9_.-]+",
+    pretraining=r"[A-Za-z0-9_.-]+",
+    job=r"[A-Za-z0-9_.-]+",
     figure=r"[A-Za-z0-9_-]+",
 
 
@@ -83,19 +86,34 @@ def dataset(group: str) -> str:
     return str(paths.dataset(RESULTS, STUDY.name, group))
 
 
-def films_of(group: str, record: str, digest: str):
-    """Dataset a training or a map reads, its job's closing file being `record`.
+def needed_by(path: str, record: str, digest: str):
+    """An input of a job whose closing file is `record`: a dataset, or the networks that a job of trainings made.
 
-    A dataset grows whenever a film is added, and a job that is up to date does not care: to it, the dataset is `ancient`. To
-    a job out of date it must not be. Where the dataset itself is to be gathered again, Snakemake 9.27 asks no job behind
-    it for its digest, and would leave one whose only link is ancient for the next run.
+    Such files grow: a dataset whenever a film is added, a job's manifest whenever one of its trainings is redone. A job that
+    is up to date does not care: to it, they are `ancient`. To a job out of date they must not be. Where the file itself
+    is to be made again, Snakemake 9.27 asks no job behind it for its digest, and would leave one whose only link is
+    ancient for the next run.
     """
-    path = dataset(group)
     return ancient(path) if is_current(Path(record), digest) else path
 
 
-def training_file(training: str, name: str) -> str:
-    return str(paths.training(RESULTS, STUDY.name, training) / name)
+def pretraining_file(pretraining: str, name: str) -> str:
+    return str(paths.pretraining(RESULTS, STUDY.name, pretraining) / name)
+
+
+def training_job(job: str) -> str:
+    """Manifest of a job of trainings. A training's own files are named in it, and are not the workflow's to delete."""
+    return str(paths.training_job(RESULTS, STUDY.name, job))
+
+
+def drawn_from(figure: str) -> list[str]:
+    """What a figure waits for: the files it reads, and for those of a training the manifest of its job."""
+    files = [str(path) for path in figure_inputs(STUDY, figure, RESULTS)]
+    made_by = {
+        str(paths.training(RESULTS, STUDY.name, training)): training_job(job.id)
+        for training, job in STUDY.job_of.items()
+    }
+    return list(dict.fromkeys(made_by.get(str(Path(file).parent), file) for file in files))
 
 
 def map_file(training: str, name: str) -> str:
@@ -106,7 +124,7 @@ def figure_file(figure: str, suffix: str) -> str:
     return str(paths.figure(RESULTS, STUDY.name, figure, suffix))
 
 
-STAGES = ("films", "datasets", "trainings", "maps", "figures", "report")
+STAGES = ("films", "datasets", "pretrainings", "trainings", "maps", "figures", "report")
 
 
 def files_of(stage: str) -> list[str]:
@@ -114,13 +132,23 @@ def files_of(stage: str) -> list[str]:
         return [path for group in STUDY.groups for path in manifests(group)]
     if stage == "datasets":
         return [dataset(group) for group in STUDY.groups]
+    if stage == "pretrainings":
+        return [pretraining_file(pretraining, "result.json") for pretraining in STUDY.pretrainings]
     if stage == "trainings":
-        return [training_file(training, "result.json") for training in STUDY.trainings]
+        return [training_job(job) for job in STUDY.training_jobs]
     if stage == "maps":
         return [map_file(training, "metrics.json") for training in STUDY.maps]
     if stage == "figures":
         return [figure_file(figure, ".png") for figure in STUDY.figures]
     return [str(paths.report(RESULTS, STUDY.name))]
+
+
+def start(trains: bool) -> None:
+    try:
+        head.start(STUDY, RESULTS, workflow, trains)
+    except UserError as error:
+        print(f"weiss: error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def targets(last: str):
@@ -130,8 +158,9 @@ def targets(last: str):
     """
 
     def files(wildcards) -> list[str]:
+        stages = STAGES[: STAGES.index(last) + 1]
         if IS_HEAD:
-            head.start(STUDY, workflow)
-        return [path for stage in STAGES[: STAGES.index(last) + 1] for path in files_of(stage)]
+            start(trains="trainings" in stages)
+        return [path for stage in stages for path in files_of(stage)]
 
     return files

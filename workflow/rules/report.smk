@@ -1,11 +1,9 @@
 # Figures and the report page.
 
-from weiss.figures.names import inputs as figure_inputs
-
 
 rule figure:
     input:
-        lambda wildcards: [str(path) for path in figure_inputs(STUDY, wildcards.figure, RESULTS)],
+        lambda wildcards: drawn_from(wildcards.figure),
     output:
         image=report(
             figure_file("{figure}", ".png"),
@@ -36,7 +34,8 @@ rule report:
     input:
         figures=[figure_file(figure, suffix) for figure in STUDY.figures for suffix in (".png", ".csv")],
         datasets=[str(paths.dataset_summary(RESULTS, STUDY.name, group)) for group in STUDY.groups],
-        trainings=[training_file(training, "result.json") for training in STUDY.trainings],
+        pretrainings=files_of("pretrainings"),
+        trainings=files_of("trainings"),
         maps=[map_file(training, "metrics.json") for training in STUDY.maps],
     output:
         str(paths.report(RESULTS, STUDY.name)),

@@ -1,24 +1,48 @@
-# Trainings. One job per network, number of training seeds and repeat.
+# Pretrainings and trainings. One job per pretraining; one per network, number of training seeds and block of repeats.
 #
 # A finished training does not care that its dataset grew; the digest names the films it does learn from.
 
 
+rule pretrain:
+    output:
+        weights=pretraining_file("{pretraining}", "weights.pt"),
+        epochs=pretraining_file("{pretraining}", "epochs.csv"),
+        result=pretraining_file("{pretraining}", "result.json"),
+    log:
+        log_of("pretrain", "{pretraining}"),
+    benchmark:
+        benchmark_of("pretrain", "{pretraining}")
+    conda:
+        "../../envs/train.yaml"
+    threads: STUDY.compute["pretrain"]["threads"]
+    resources:
+        **compute("pretrain"),
+    params:
+        study=study_file,
+        digest=lambda wildcards: STUDY.pretrainings[wildcards.pretraining].digest,
+    message:
+        "Pretraining {wildcards.pretraining}"
+    shell:
+        "weiss pretrain {params.study:q} {wildcards.pretraining} --digest {params.digest} --threads {threads} > {log} 2>&1"
+
+
+def learns_from(wildcards) -> list[str]:
+    """The dataset a job learns from, and the pretraining its networks start from."""
+    job = STUDY.training_jobs[wildcards.job]
+    first = job.trainings[0]
+    files = [dataset(first.data)] + ([pretraining_file(first.pretraining, "result.json")] if first.pretraining else [])
+    return [needed_by(path, training_job(job.id), job.digest) for path in files]
+
+
 rule train:
     input:
-        lambda wildcards: films_of(
-            STUDY.trainings[wildcards.training].data,
-            training_file(wildcards.training, "result.json"),
-            STUDY.trainings[wildcards.training].digest,
-        ),
+        learns_from,
     output:
-        epochs=training_file("{training}", "epochs.csv"),
-        predictions=training_file("{training}", "predictions.csv"),
-        result=training_file("{training}", "result.json"),
-        best=training_file("{training}", "best.pt"),
+        training_job("{job}"),
     log:
-        log_of("train", "{training}"),
+        log_of("train", "{job}"),
     benchmark:
-        benchmark_of("train", "{training}")
+        benchmark_of("train", "{job}")
     conda:
         "../../envs/train.yaml"
     threads: STUDY.compute["train"]["threads"]
@@ -26,8 +50,8 @@ rule train:
         **compute("train"),
     params:
         study=study_file,
-        digest=lambda wildcards: STUDY.trainings[wildcards.training].digest,
+        digest=lambda wildcards: STUDY.training_jobs[wildcards.job].digest,
     message:
-        "Training {wildcards.training}"
+        "Training {wildcards.job}"
     shell:
-        "weiss train {params.study:q} {wildcards.training} --digest {params.digest} --threads {threads} > {log} 2>&1"
+        "weiss train {params.study:q} {wildcards.job} --digest {params.digest} --threads {threads} > {log} 2>&1"
