@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -196,6 +197,26 @@ def test_blind_map_is_said_plainly(tmp_path):
     assert "The D map by mod-n2-r01 does not tell inner from outer in 2 of 2 films (D_in = 0.1: AUC 0.420" in text
 
 
+@pytest.mark.parametrize("uncrossed", ["stop", "leave_out"])
+def test_films_without_crossing_are_counted(tmp_path, uncrossed):
+    learn = synthetic.CONTENT["learn"] | {"uncrossed": uncrossed}
+    found = collect(synthetic.write_study(tmp_path, learn=learn), tmp_path / "results")
+    found.groups = [dataclasses.replace(group, unfinished=("a", "b")) for group in found.groups]
+    said = findings.warnings(found, statistics.errors(found), statistics.films(found))
+    assert ("did not reach the crossing: a, b; they are left out" in said[0]) == (uncrossed == "leave_out")
+    assert said[0].startswith("2 films of group uniform") and said[1].endswith("did not reach the crossing: a, b.")
+
+
+@pytest.mark.parametrize(("area", "good"), [(0.42, False), (0.5, False), (0.51, None), (0.74, None), (0.75, True)])
+def test_an_area_is_good_only_from_three_quarters(area, good):
+    study, results = synthetic.finished()
+    found = collect(study, results)
+    films = statistics.films(found)
+    films["auc"] = films["auc"].where(films["auc"].isna(), area)
+    shown = findings.cards(found, statistics.errors(found), films)
+    assert [card.good for card in shown if card.label == "AUC of the D map"] == [good]
+
+
 def test_missing_pieces_are_named_and_nothing_is_invented(tmp_path):
     study, results = synthetic.copy(tmp_path)
     shutil.rmtree(paths.maps(results, study.name, "mod-n2-r01"))
@@ -343,6 +364,18 @@ def browser():
         instance = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield instance
         instance.close()
+
+
+def test_claims_and_their_numbers_fit_a_phone(browser, tmp_path):
+    study, results = synthetic.compared(tmp_path)
+    report.run(study, results)
+    context = browser.new_context(viewport={"width": 390, "height": 850})
+    page = context.new_page()
+    page.goto(paths.report(results, study.name).absolute().as_uri())
+    page.evaluate("document.querySelectorAll('#claims details').forEach(one => { one.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("#claims .verdict").count() == 16
+    context.close()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -11,10 +11,15 @@ import pandas as pd
 from weiss.figures import read, style
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from weiss.study import Study
+
+MOST_ABREAST = 4
+"""Networks up to which the panels of the targets stand side by side; more need the whole width for one."""
 
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
@@ -34,29 +39,51 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     targets = list(dict.fromkeys(table["target"]))
     networks = list(dict.fromkeys(table["network"]))
     sizes = sorted(table["n_data"].unique())
-    width = min(style.WIDTH, len(targets) * (1.6 + 0.9 * len(networks)) + 1.0)
-    figure, axes = style.canvas(1, len(targets), max(width, 5.5), 3.4)
-    for axis, target in zip(axes[0], targets, strict=True):
+    if len(networks) > MOST_ABREAST:
+        figure, axes = style.canvas(len(targets), 1, style.WIDTH, 3.1 * len(targets))
+    else:
+        width = min(style.WIDTH, len(targets) * (1.6 + 0.9 * len(networks)) + 1.0)
+        figure, axes = style.canvas(1, len(targets), max(width, 5.5), 3.4)
+    for axis, target in zip(axes.ravel(), targets, strict=True):
         rows = table[table["target"] == target]
-        _boxes(axis, rows, networks, sizes)
+        groups = [
+            [rows["mae"][(rows["network"] == name) & (rows["n_data"] == size)] for name in networks] for size in sizes
+        ]
+        boxes(axis, groups, networks, style.colours(len(sizes)), [str(size) for size in sizes])
         baseline = rows["baseline_mae"].mean()
         axis.axhline(baseline, color=style.BASELINE, linestyle="--", linewidth=1.0)
         axis.set_ylim(0, 1.1 * max(rows["mae"].max(), rows["baseline_mae"].max()))
         axis.set_title(f"reading {style.symbol(target)}\n(dashed: median predictor, {baseline:.3g})")
         axis.set_xlabel("network")
-        axis.set_ylabel(f"mean absolute error of {style.symbol(target)} (dimensionless)")
-    axes[0, 0].legend(title=r"seeds $N_\mathrm{data}$", title_fontsize=8)
+        axis.set_ylabel(f"mean absolute error of {style.symbol(target)}\n({read.unit(study, target)})")
+    axes[0, 0].legend(title=r"seeds $N_\mathrm{data}$", title_fontsize=8, ncols=len(sizes))
     return figure, table
 
 
-def _boxes(axis: Axes, rows: pd.DataFrame, networks: list[str], sizes: list[int]) -> None:
-    """Draw a group of boxes per network, one per number of training seeds, and every repeat as a dot on its box."""
-    step = 0.8 / len(sizes)
-    for number, (size, colour) in enumerate(zip(sizes, style.colours(len(sizes)), strict=True)):
-        positions = np.arange(len(networks)) + (number - (len(sizes) - 1) / 2) * step
-        groups = [rows["mae"][(rows["network"] == name) & (rows["n_data"] == size)] for name in networks]
+def boxes(
+    axis: Axes, groups: Sequence[Sequence[Sequence[float]]], places: list[str], colours: list, labels: list[str]
+) -> None:
+    """Draw boxes side by side at each place, and every value as a dot on its box.
+
+    Parameters
+    ----------
+    axis : Axes
+    groups : sequence, shape (kinds, places, values)
+    places : list of str
+        Words below the axis.
+    colours : list
+        One per kind.
+    labels : list of str
+        Of the kinds, for a legend; a kind without any value gets none.
+    """
+    step = 0.8 / len(groups)
+    present = np.array([[len(values) > 0 for values in group] for group in groups])
+    # Where a kind is missing the others close up, so that boxes stand above their word.
+    shift = (np.cumsum(present, axis=0) - 1 - (present.sum(axis=0) - 1) / 2) * step
+    for group, offset, colour, label in zip(groups, shift, colours, labels, strict=True):
+        positions = np.arange(len(places)) + offset
         axis.boxplot(
-            groups,
+            group,
             positions=positions,
             widths=0.8 * step,
             manage_ticks=False,
@@ -65,17 +92,19 @@ def _boxes(axis: Axes, rows: pd.DataFrame, networks: list[str], sizes: list[int]
             boxprops={"facecolor": colour, "alpha": 0.7, "linewidth": 0.8},
             medianprops={"color": "black", "linewidth": 1.2},
         )
-        dots = np.concatenate([np.full(len(group), at) for at, group in zip(positions, groups, strict=True)])
+        dots = np.concatenate([np.full(len(values), at) for at, values in zip(positions, group, strict=True)])
+        values = np.concatenate([np.asarray(values, dtype=float) for values in group])
         axis.plot(
             dots,
-            np.concatenate(groups),
+            values,
             linestyle="none",
             marker="o",
-            markersize=3.5,
+            markersize=3.5 if len(places) <= MOST_ABREAST else 2.5,
             color=colour,
             markeredgecolor="black",
-            markeredgewidth=0.5,
-            label=str(size),
+            markeredgewidth=0.5 if len(places) <= MOST_ABREAST else 0.3,
+            label=label if values.size else None,
         )
-    axis.set_xticks(np.arange(len(networks)), networks)
-    axis.set_xlim(-0.6, len(networks) - 0.4)
+    long = len(places) > MOST_ABREAST and max(map(len, places)) > 6
+    axis.set_xticks(np.arange(len(places)), places, rotation=30 if long else 0, ha="right" if long else "center")
+    axis.set_xlim(-0.6, len(places) - 0.4)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 4
 
+MOST_CURVES = 8
+"""Trainings of a network beyond which their curves are drawn thin."""
+
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     """Draw a panel per network; training error dashed, validation error solid.
@@ -41,12 +44,22 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     for axis in axes.ravel()[len(networks) :]:
         axis.set_visible(False)
     for axis, network in zip(axes.ravel(), networks, strict=False):
-        for _, curve in table[table["network"] == network].groupby("training", sort=False):
+        curves = table[table["network"] == network].groupby("training", sort=False)
+        thin = 0.5 if len(curves) > MOST_CURVES else 1.0
+        for _, curve in curves:
             colour = colours[curve["n_data"].iloc[0]]
-            axis.plot(curve["epoch"], curve["train_mae"], color=colour, linestyle="--", linewidth=0.9, alpha=0.7)
-            axis.plot(curve["epoch"], curve["validate_mae"], color=colour, linewidth=1.3)
+            axis.plot(curve["epoch"], curve["train_mae"], color=colour, linestyle="--", linewidth=0.9 * thin, alpha=0.7)
+            axis.plot(curve["epoch"], curve["validate_mae"], color=colour, linewidth=1.3 * thin)
             best = curve[curve["best"]]
-            axis.plot(best["epoch"], best["validate_mae"], "o", color=colour, markersize=4, markeredgecolor="black")
+            axis.plot(
+                best["epoch"],
+                best["validate_mae"],
+                "o",
+                color=colour,
+                markersize=4 * thin,
+                markeredgecolor="black",
+                markeredgewidth=thin,
+            )
         axis.set_title(network)
         axis.set_xlabel("epoch")
         axis.set_ylim(bottom=0)

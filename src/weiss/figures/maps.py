@@ -60,7 +60,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
                     axis.set_title(f"{style.symbol(target)} {'read' if kind == 'map' else 'true'}")
             rows.append(_row(maps.metrics["map"], film, target, limits))
     for number, (target, image) in enumerate(images.items()):
-        _colour_bar(figure, axes, 1 + 2 * number, image, f"{style.symbol(target)} (dimensionless)")
+        _colour_bar(figure, axes, 1 + 2 * number, image, f"{style.symbol(target)} ({read.unit(study, target)})")
     style.scale_bar(axes[0, 0], maps.metrics["window"], shape[1], f"window {maps.metrics['window']}")
     return figure, pd.DataFrame(rows)
 

@@ -117,7 +117,31 @@ _TABLE = (
         "Reading parameters",
         "learn",
         "Distribution of predictions on test films at each true value, all repeats with the largest number of training "
-        "seeds together. The line is y = x.",
+        "seeds together. Whiskers reach the farthest value within 1.5 times the box, dots lie beyond. The line is "
+        "y = x. Where the films have more than 20 true values, these are put into 20 bins of equally many films.",
+    ),
+    FigureName(
+        "outliers",
+        "Patches read worst, and what they look like",
+        "Reading parameters",
+        "learn",
+        "Test patches with the largest error (median over repeats; a prediction is the mean over four rotations) by "
+        "the network the maps are made with, or else the one with the lowest validation error. In a repeat a patch is "
+        "an outlier if predicted minus true value lies more than 1.5 interquartile ranges beyond the quartiles of all "
+        "test patches and repeats. Below each patch, the most similar one of the films the repeats were trained on, "
+        "among windows half a window apart: the nearest in mean magnetisation, domain wall per area and radially "
+        "averaged structure factor (root mean square of the differences, each divided by its standard deviation over "
+        "all training patches). None of these changes when a patch is turned by 90°. White: m ≥ 0, black: m < 0.",
+    ),
+    FigureName(
+        "networks",
+        "Networks side by side",
+        "Reading parameters",
+        "learn",
+        "Mean absolute error on test films by architecture, one box for each way to start: from random weights, from "
+        "weights trained on ImageNet, or from weights trained on images that formulas made. One value per repeat; "
+        "whiskers reach the farthest value within 1.5 times the box. The dashed line is the error of always answering "
+        "the median of the training values.",
     ),
     FigureName(
         "maps",
@@ -155,7 +179,24 @@ _TABLE = (
         "the inner and the outer region; the region with the larger true value is the positive class. The diagonal "
         "is guessing.",
     ),
+    FigureName(
+        "auc",
+        "How large a difference is told",
+        "Parameter maps",
+        "maps",
+        "Area under the ROC curve of telling the inner from the outer region against the difference of their true "
+        "values, for every network and number of training seeds that maps: one value per film and repeat, the line "
+        "through their medians. 0.5 (dashed) is guessing.",
+    ),
 )
+
+_TRAINING_FILES = {
+    "learning": ("epochs.csv", "result.json"),
+    "errors": ("result.json",),
+    "networks": ("result.json",),
+    "truth": ("predictions.csv",),
+    "outliers": ("predictions.csv", "result.json"),
+}
 
 FIGURES: dict[str, FigureName] = {row.name: row for row in _TABLE}
 
@@ -178,18 +219,19 @@ def applies(study: Study, name: str) -> bool:
     if needs == "calibration":
         return study.calibration is not None
     if needs == "learn":
-        return bool(study.trainings)
+        return len({job.network for job in study.trainings.values()}) > (2 if name == "networks" else 0)
     if needs == "maps":
         if not study.maps:
             return False
         group = _mapped_group(study)
-        if name == "roc":
+        if name in ("roc", "auc"):
             targets = next(iter(study.maps.values())).training.targets
-            return any(
-                point.condition.get(f"{key}_in", point.condition[key]) != point.condition[key]
+            differences = {
+                (key, point.condition.get(f"{key}_in", point.condition[key]) - point.condition[key])
                 for point in group.points
                 for key in targets
-            )
+            }
+            return sum(difference != 0 for _, difference in differences) > (1 if name == "auc" else 0)
         return name in ("maps", "profile") or group.inner_margin is not None
     group = groups.shown(study, name)
     if group is None:
@@ -205,6 +247,10 @@ def applies(study: Study, name: str) -> bool:
 
 def _mapped_group(study: Study) -> Group:
     return study.groups[next(iter(study.maps.values())).films]
+
+
+def _learned(study: Study) -> str:
+    return next(iter(study.trainings.values())).data
 
 
 def applicable(study: Study) -> tuple[str, ...]:
@@ -235,9 +281,19 @@ def inputs(study: Study, name: str, results: Path) -> list[Path]:
     if needs == "calibration":
         return [paths.dataset(results, study.name, group) for group in study.calibration.groups]
     if needs == "learn":
-        parts = {"learning": ("epochs.csv", "result.json"), "errors": ("result.json",), "truth": ("predictions.csv",)}
-        return [paths.training(results, study.name, key) / part for key in study.trainings for part in parts[name]]
+        parts = _TRAINING_FILES[name]
+        files = [paths.training(results, study.name, key) / part for key in study.trainings for part in parts]
+        return ([paths.dataset(results, study.name, _learned(study))] if name == "outliers" else []) + files
     return [paths.maps(results, study.name, key) / part for key in study.maps for part in ("maps.h5", "metrics.json")]
+
+
+_USED = {
+    "refinement": ("patterns/statistics.py",),
+    "truth": ("figures/bins.py",),
+    "networks": ("figures/labels.py", "figures/errors.py"),
+    "outliers": ("figures/similar.py", "patterns/statistics.py"),
+}
+"""What else decides how a figure looks, from the folder of the package."""
 
 
 def sources(name: str) -> tuple[Path, ...]:
@@ -259,6 +315,5 @@ def sources(name: str) -> tuple[Path, ...]:
     extra = tuple(folder.parent / "calibration" / file for file in analysis)
     if FIGURES[name].needs == "films":
         extra += (folder / "groups.py", folder / "panels.py")
-    if name == "refinement":
-        extra += (folder.parent / "patterns" / "statistics.py",)
+    extra += tuple(folder.parent / file for file in _USED.get(name, ()))
     return *extra, folder / f"{name}.py", folder / "style.py", folder / "read.py"

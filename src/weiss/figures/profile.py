@@ -52,7 +52,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             axis.plot(x, values["true"], color=style.TRUTH, drawstyle="steps-mid", linewidth=1.6, label="true")
             axis.plot(x, values["map"], color=style.PALETTE[0], linewidth=1.1, label="read")
             if column == 0:
-                axis.set_ylabel(f"{style.symbol(target)} (dimensionless)")
+                axis.set_ylabel(f"{style.symbol(target)} ({read.unit(study, target)})")
             tables.append(
                 pd.DataFrame(
                     {"map": maps.metrics["map"], "point": film["point"], "seed": film["seed"], "target": target}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from weiss import paths
 from weiss.errors import UserError
+from weiss.models import describe
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from weiss.published import PublishedValue
     from weiss.study import MapJob, Study
 
 _AGAIN = "run snakemake again"
@@ -31,7 +35,7 @@ _TARGET_KEYS = {
     "reason",
     "roc",
 }
-_TARGET_KEYS |= {"regions"}
+_TARGET_KEYS |= {"regions", "true_inner", "true_outer"}
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,13 @@ def read_dataset(path: Path) -> xr.Dataset:
         raise UserError(f"this result is damaged ({error})", str(path), f"delete it and {_AGAIN}") from error
 
 
+def unit(study: Study, parameter: str) -> str:
+    """Unit of a film parameter, as written on an axis."""
+    model = next(iter(study.groups.values())).model
+    text, _ = describe(model, (parameter,))[parameter]
+    return "dimensionless" if text == "1" else text
+
+
 def training_result(study: Study, results: Path, training: str) -> dict:
     """Summary of one finished training."""
     return read_json(paths.training(results, study.name, training) / "result.json")
@@ -175,8 +186,15 @@ def epochs(study: Study, results: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def predictions(study: Study, results: Path) -> pd.DataFrame:
+def predictions(study: Study, results: Path, keys: Iterable[str] | None = None) -> pd.DataFrame:
     """Predictions on test films, each under four rotations.
+
+    Parameters
+    ----------
+    study : Study
+    results : Path
+    keys : iterable of str, optional
+        Ids of trainings; all of the study without.
 
     Returns
     -------
@@ -184,7 +202,8 @@ def predictions(study: Study, results: Path) -> pd.DataFrame:
         Columns training, network, n_data, repeat, point, rotation (degrees), target, true, predicted.
     """
     tables = []
-    for key, training in study.trainings.items():
+    for key in study.trainings if keys is None else keys:
+        training = study.trainings[key]
         path = paths.training(results, study.name, key) / "predictions.csv"
         columns = [column for target in training.targets for column in (target, f"{target}_pred")]
         table = read_csv(path, ("point", "rotation", *columns))
@@ -212,15 +231,68 @@ def chosen_map(study: Study, results: Path) -> str:
 
     Choosing by the validation films keeps the choice independent of the films shown.
     """
-    losses = {}
-    for key in study.maps:
-        result = training_result(study, results, key)
-        try:
-            losses[key] = float(result["validate_mae"])
-        except (KeyError, TypeError, ValueError):
-            path = paths.training(results, study.name, key) / "result.json"
-            raise UserError("this result is damaged: no validate_mae", str(path), _AGAIN) from None
+    losses = {key: _validation_error(study, results, key) for key in study.maps}
     return min(losses, key=lambda key: (losses[key], key))
+
+
+def chosen_network(study: Study, results: Path) -> tuple[str, int]:
+    """Return the network (label) and number of training seeds that figures of one network show.
+
+    Those of `chosen_map`; without maps, those with the lowest median validation error.
+    """
+    if study.maps:
+        training = study.maps[chosen_map(study, results)].training
+        return training.network, training.n_data
+    losses: dict[tuple[str, int], list[float]] = {}
+    for key, training in study.trainings.items():
+        losses.setdefault((training.network, training.n_data), []).append(_validation_error(study, results, key))
+    return min(losses, key=lambda kind: (median(losses[kind]), kind))
+
+
+def _validation_error(study: Study, results: Path, training: str) -> float:
+    result = training_result(study, results, training)
+    try:
+        return float(result["validate_mae"])
+    except (KeyError, TypeError, ValueError):
+        path = paths.training(results, study.name, training) / "result.json"
+        raise UserError("this result is damaged: no validate_mae", str(path), _AGAIN) from None
+
+
+def published_auc(study: Study, target: str, condition: dict[str, float]) -> PublishedValue | None:
+    """Look up the published area under the ROC curve of a film, whatever network it was printed for."""
+    for row in study.published.of("auc") if study.published else ():
+        if row.target == target and row.values and row.values.items() <= condition.items():
+            return row
+    return None
+
+
+def areas(study: Study, results: Path) -> pd.DataFrame:
+    """Area under the ROC curve of every mapped film whose inner and outer region differ, by every network that maps.
+
+    Returns
+    -------
+    DataFrame
+        Columns map, network, n_data, repeat, point, seed, target, inner, outer (true values), difference, auc,
+        published (nan where no number is known).
+    """
+    rows = []
+    for key, job in study.maps.items():
+        for film in map_metrics(study, results, key)["films"]:
+            for target, metrics in film["targets"].items():
+                if metrics["auc"] is None:
+                    continue
+                printed = published_auc(study, target, film["condition"])
+                # They are means over a region, which leave digits of rounding.
+                inner, outer = (round(metrics[f"true_{part}"], 9) for part in ("inner", "outer"))
+                rows.append(
+                    {"map": key, "network": job.training.network, "n_data": job.training.n_data}
+                    | {"repeat": job.training.repeat, "point": film["point"], "seed": film["seed"], "target": target}
+                    | {"inner": inner, "outer": outer, "difference": round(inner - outer, 9), "auc": metrics["auc"]}
+                    | {"published": printed.value if printed else float("nan")}
+                )
+    if not rows:
+        raise UserError("no parameter differs between inner and outer in any film", str(study.path))
+    return pd.DataFrame(rows)
 
 
 def maps(study: Study, results: Path) -> Maps:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from weiss.figures import panels, style
+from weiss.figures import panels, read, style
 from weiss.patterns.statistics import PatternStatistics, pattern_statistics
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
                     elinewidth=0.8,
                     label=label_of,
                 )
-            axis.set_xlabel(f"{style.symbol(over)} (dimensionless)")
+            axis.set_xlabel(f"{style.symbol(over)} ({read.unit(study, over)})")
             axis.set_ylabel(label)
             axis.set_ylim(bottom=0)
         if by:

@@ -56,7 +56,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             _boxes(axis, statistics, labels)
             axis.set_title(region)
             if axis is panels[0]:
-                axis.set_ylabel(f"{style.symbol(target)} (dimensionless)")
+                axis.set_ylabel(f"{style.symbol(target)} ({read.unit(study, target)})")
             else:
                 axis.sharey(panels[0])
                 axis.tick_params(labelleft=False)

@@ -27,7 +27,8 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     Returns
     -------
     (Figure, DataFrame)
-        Table: map, point, seed, target, positive region, auc, false_positive, true_positive.
+        Table: map, point, seed, target, positive region, auc, published (nan where no number is known),
+        false_positive, true_positive.
 
     Raises
     ------
@@ -58,16 +59,18 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             metrics = film["targets"][target]
             text = style.condition(label) if label else f"seed {film['seed']}"
             curve = metrics["roc"]
+            printed = read.published_auc(study, target, film["condition"])
             axis.plot(
                 curve["false_positive"],
                 curve["true_positive"],
                 color=colour,
-                label=f"{text}: AUC {metrics['auc']:.3f}",
+                label=f"{text}: AUC {metrics['auc']:.3f}" + (f" (published {printed.value:g})" if printed else ""),
             )
             tables.append(
                 pd.DataFrame(
                     {"map": maps.metrics["map"], "point": film["point"], "seed": film["seed"], "target": target}
                     | {"positive": metrics["positive"], "auc": metrics["auc"]}
+                    | {"published": printed.value if printed else float("nan")}
                     | curve
                 )
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from weiss.figures import read, style
+from weiss.figures import bins, read, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from weiss.study import Study
 
+MOST_COLUMNS = 4
+
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
-    """Draw a panel per target and network with a box of predictions at each true value.
+    """Draw a row per target in alphabetical order, a panel per network, a box of predictions at each true value.
 
     Parameters
     ----------
@@ -32,38 +34,52 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     """
     table = read.predictions(study, results)
     table = table[table["n_data"] == table["n_data"].max()].reset_index(drop=True)
-    targets = list(dict.fromkeys(table["target"]))
+    targets = sorted(set(table["target"]))
     networks = list(dict.fromkeys(table["network"]))
-    side = min(2.9, style.WIDTH / max(len(networks), 2))
-    grid = (1, len(targets)) if len(networks) == 1 else (len(targets), len(networks))
-    figure, axes = style.canvas(*grid, side * grid[1] + 0.4, side * grid[0] + 0.5)
-    panels = [(target, network) for target in targets for network in networks]
-    for axis, (target, network) in zip(axes.ravel(), panels, strict=True):
+    if len(networks) == 1:
+        columns, panels = len(targets), [(target, networks[0]) for target in targets]
+    else:
+        columns = min(len(networks), MOST_COLUMNS)
+        lines = -(-len(networks) // columns)
+        empty = [None] * (lines * columns - len(networks))
+        panels = [(target, network) for target in targets for network in [*networks, *empty]]
+    lines = len(panels) // columns
+    side = min(3.6, style.WIDTH / columns)
+    figure, axes = style.canvas(lines, columns, max(side * columns, 5.5), (side + 0.25) * lines + 0.35)
+    for place, (axis, (target, network)) in enumerate(zip(axes.ravel(), panels, strict=True)):
+        if network is None:
+            axis.set_visible(False)
+            continue
         chosen = table[(table["target"] == target) & (table["network"] == network)]
-        everything = table[table["target"] == target]
-        _panel(axis, chosen, everything)
-        axis.set_title(network if len(targets) * len(networks) > 1 else "")
-        axis.set_xlabel(f"true {style.symbol(target)} (dimensionless)")
-        axis.set_ylabel(f"predicted {style.symbol(target)}")
+        _panel(axis, chosen, table[table["target"] == target])
+        axis.set_title(network)
+        axis.set_xlabel(f"true {style.symbol(target)} ({read.unit(study, target)})")
+        if place % columns == 0 or len(networks) == 1:
+            axis.set_ylabel(f"predicted {style.symbol(target)} ({read.unit(study, target)})")
     figure.suptitle(rf"$N_\mathrm{{data}}$ = {table['n_data'].max()}", fontsize=9)
     return figure, table
 
 
 def _panel(axis: Axes, rows: pd.DataFrame, everything: pd.DataFrame) -> None:
-    values = np.unique(rows["true"])
-    gap = np.diff(values).min() if values.size > 1 else 1.0
-    boxes = [rows["predicted"][rows["true"] == value] for value in values]
+    places, member = bins.binned(rows["true"].to_numpy())
+    predicted = rows["predicted"].to_numpy()
+    gaps = np.diff(places) if places.size > 1 else np.ones(1)
+    # Where values are scattered a box takes the room it has, within reason; on a grid all are equally wide.
+    room = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))[: places.size]
+    widths = 0.6 * np.clip(room, 0.5 * gaps.mean(), 2 * gaps.mean())
     axis.boxplot(
-        boxes,
-        positions=values,
-        widths=0.6 * gap,
+        [predicted[member == index] for index in range(places.size)],
+        positions=places,
+        widths=widths,
         manage_ticks=False,
         patch_artist=True,
-        boxprops={"facecolor": style.PALETTE[0], "alpha": 0.55, "linewidth": 0.8},
+        boxprops={"facecolor": style.PALETTE[0], "alpha": 0.55, "linewidth": 0.7},
         medianprops={"color": "black", "linewidth": 1.2},
-        flierprops={"marker": ".", "markersize": 3, "markeredgecolor": "0.4"},
+        whiskerprops={"linewidth": 0.7},
+        capprops={"linewidth": 0.7},
+        flierprops={"marker": ".", "markersize": 2.5, "markerfacecolor": "0.4", "markeredgecolor": "none"},
     )
-    across = (values.min() - 0.5 * gap, values.max() + 0.5 * gap)
+    across = (places[0] - widths[0], places[-1] + widths[-1])
     both = np.concatenate([everything["predicted"], across])
     pad = 0.04 * np.ptp(both)
     axis.plot(across, across, color=style.TRUTH, linewidth=1.2, zorder=0)

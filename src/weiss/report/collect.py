@@ -12,6 +12,7 @@ from weiss import paths, store
 from weiss.calibration.outcomes import CRITERIA
 from weiss.errors import UserError
 from weiss.figures import read
+from weiss.figures.bins import binned
 from weiss.study import Study
 
 
@@ -76,6 +77,9 @@ class Collected:
         The map the figures show.
     calibration : DataFrame or None
         Data of the figure ``calibration``: a row per group of films and condition.
+    ends : DataFrame
+        Columns training, target, low, high (lowest and highest true value of the test films), predicted_low,
+        predicted_high (median predictions there); a row per training and target.
     problems : list of str
         What is missing or damaged.
     """
@@ -88,6 +92,7 @@ class Collected:
     benchmarks: pd.DataFrame = field(default_factory=pd.DataFrame)
     shown_map: str | None = None
     calibration: pd.DataFrame | None = None
+    ends: pd.DataFrame = field(default_factory=pd.DataFrame)
     problems: list[str] = field(default_factory=list)
 
 
@@ -113,6 +118,7 @@ def collect(study: Study, results: Path) -> Collected:
             found.trainings[key] = result
         elif result:
             found.problems.append(f"The training {key} is damaged: its errors are incomplete.")
+    found.ends = pd.DataFrame([row for key in found.trainings for row in _ends(found, results, key)])
     for key, job in study.maps.items():
         folder = paths.maps(results, study.name, key)
         if _current(found, folder / "metrics.json", job.digest, f"map {key}"):
@@ -156,6 +162,24 @@ def _current(found: Collected, path: Path, digest: str, what: str) -> dict | Non
         found.problems.append(f"The {what} on disk is of an earlier version of the study and is left out.")
         return None
     return content
+
+
+def _ends(found: Collected, results: Path, key: str) -> list[dict]:
+    """Give the median predictions of a training at the lowest and the highest true value."""
+    try:
+        table = read.predictions(found.study, results, [key])
+    except UserError:
+        found.problems.append(f"The predictions of the training {key} are missing or damaged.")
+        return []
+    rows = []
+    for target, films in table.groupby("target", sort=False):
+        places, member = binned(films["true"].to_numpy())
+        low, high = (films["predicted"][member == end].median() for end in (0, places.size - 1))
+        rows.append(
+            {"training": key, "target": target, "low": places[0], "high": places[-1]}
+            | {"predicted_low": float(low), "predicted_high": float(high)}
+        )
+    return rows
 
 
 def _calibration(found: Collected, results: Path) -> pd.DataFrame | None:

@@ -11,6 +11,9 @@ from weiss.checks import seeds_text
 from weiss.report.collect import Collected
 
 GUESSING = 0.5
+GOOD = 0.75
+"""AUC from which a classifier is called good by convention (Mamada et al., Sec. IV F)."""
+
 MOST_GROUPS_NAMED = 6
 
 
@@ -22,7 +25,7 @@ class Card:
     ----------
     label, value, note : str
     good : bool or None
-        Whether it beats what needs no network; None if there is nothing to compare with.
+        Whether it beats what needs no network; None if there is nothing to compare with, or it is neither good nor bad.
     """
 
     label: str
@@ -155,8 +158,10 @@ def cards(
     for target, rows in _shown_auc(found, films):
         low, high = rows["auc"].min(), rows["auc"].max()
         value = number(low) if len(rows) == 1 else f"{number(low)}–{number(high)}"
-        note = f"telling inner from outer by {target}, {len(rows)} film{'s' if len(rows) > 1 else ''}; guessing: 0.5"
-        shown.append(Card(f"AUC of the {target} map", value, note, bool(low > GUESSING)))
+        count = f"{len(rows)} film{'s' if len(rows) > 1 else ''}"
+        note = f"telling inner from outer by {target}, {count}; guessing: {GUESSING}, good: from {GOOD}"
+        good = True if low >= GOOD else False if low <= GUESSING else None
+        shown.append(Card(f"AUC of the {target} map", value, note, good))
     return shown
 
 
@@ -198,14 +203,18 @@ def answer(
 ) -> list[str]:
     """Say which setting agrees with a table, how well each parameter is read, and how good the shown maps are."""
     sentences = _calibration_sentences(calibration) if calibration is not None else []
+    published = found.study.published
     for row in best(errors).itertuples():
+        place = {"target": row.target, "network": row.network, "n_data": row.n_data}
+        printed = published.value("mae", **place) if published else None
         text = (
             f"{row.target} is read off a single window with a mean absolute error of {number(row.median)} (median of "
             f"{row.repeats} {'repeats' if row.repeats > 1 else 'repeat'}, {row.network}, {row.n_data} training "
             f"{'seeds' if row.n_data > 1 else 'seed'})"
         )
         if row.median < row.baseline:
-            text += f", against {number(row.baseline)} for always answering the median of the training values."
+            text += f", against {number(row.baseline)} for always answering the median of the training values"
+            text += f"; published: {number(printed)}." if printed is not None else "."
         else:
             every = errors[errors["target"] == row.target]
             who = "this network is not" if (every["median"] < every["baseline"]).any() else "no network here is"
@@ -263,18 +272,36 @@ def _listed(chosen: pd.DataFrame, rows: pd.DataFrame, value: str, against: str |
     return f"{len(chosen)} of {len(rows)} film{'s' if len(rows) > 1 else ''} ({'; '.join(texts)})"
 
 
+def _left_out(found: Collected) -> str | None:
+    """Group of films whose films without a crossing are left out of the trainings."""
+    learn = found.study.config["learn"]
+    return learn["data"] if learn and learn["uncrossed"] == "leave_out" else None
+
+
+def _differing_recipes(found: Collected) -> list[str]:
+    """Settings of the recipe, other than the initial weights, in which networks of the study differ."""
+    recipes = [training.recipe for training in found.study.trainings.values()]
+    names = [name for recipe in recipes[:1] for name in recipe if name != "weights"]
+    return [name for name in names if len({recipe[name] for recipe in recipes}) > 1]
+
+
 def warnings(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[str]:
     """Say what a reader must know before believing the page."""
     listed = []
     compared = found.study.calibration.groups if found.study.calibration else ()
     for group in found.groups:
         if group.unfinished and group.name not in compared:  # there, which films cross is the finding
+            left_out = "; they are left out of the trainings" if group.name == _left_out(found) else ""
             listed.append(
                 f"{len(group.unfinished)} films of group {group.name} did not reach the crossing: "
-                f"{', '.join(group.unfinished[:5])}{' …' if len(group.unfinished) > 5 else ''}."
+                f"{', '.join(group.unfinished[:5])}{' …' if len(group.unfinished) > 5 else ''}{left_out}."
             )
         if group.gathered is not None and group.gathered != group.planned:
             listed.append(f"The dataset of group {group.name} holds {group.gathered} films, the study {group.planned}.")
+    if names := _differing_recipes(found):
+        listed.append(
+            f"Networks were trained by different recipes ({', '.join(names)}): what tells them apart may be that."
+        )
     if seeds := seen_seeds(found):
         listed.append(
             f"Mapped films have the seed{'s' if len(seeds) > 1 else ''} {seeds_text(seeds)}, as have films the "

@@ -20,8 +20,9 @@ from weiss import paths
 from weiss.atomic import atomic_write
 from weiss.figures.names import FIGURES
 from weiss.figures.style import DPI
-from weiss.report import findings, statistics, tables
+from weiss.report import claims, findings, sizes, statistics, tables
 from weiss.report.collect import Collected, collect, command
+from weiss.report.verdicts import FEWEST
 from weiss.study import Study, check_digest
 
 PACKAGES = (
@@ -52,6 +53,8 @@ class EmbeddedFigure:
     Attributes
     ----------
     name, title, caption, command : str
+    published : str
+        Figures of the published source it corresponds to, or nothing.
     source : str
         Data URI of the image.
     width, height : int
@@ -64,6 +67,7 @@ class EmbeddedFigure:
     title: str
     caption: str
     command: str
+    published: str
     source: str
     width: int
     height: int
@@ -106,6 +110,7 @@ def render(found: Collected) -> str:
         HTML.
     """
     errors, films, calibration = statistics.errors(found), statistics.films(found), statistics.calibration(found)
+    decided = claims.claims(found, errors)
     environment = Environment(
         loader=PackageLoader("weiss.report", "."),
         autoescape=True,
@@ -117,12 +122,16 @@ def render(found: Collected) -> str:
         study=found.study,
         style=files("weiss.report").joinpath("style.css").read_text(encoding="utf-8"),
         done=findings.done(found),
-        answer=findings.answer(found, errors, films, calibration),
+        answer=findings.answer(found, errors, films, calibration) + ([claims.summary(decided)] if decided else []),
         cards=findings.cards(found, errors, films, calibration),
         warnings=findings.warnings(found, errors, films),
         problems=found.problems,
         sections=sections(found),
         shown_map=found.shown_map,
+        published=found.study.published,
+        claims=decided,
+        fewest_pairs=FEWEST,
+        sizes=sizes.sizes(found),
         tables=tables.all_tables(found, errors, films, calibration),
         config=yaml.safe_dump(
             found.study.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=96
@@ -144,7 +153,15 @@ def sections(found: Collected) -> dict[str, list[EmbeddedFigure]]:
         how = f"{command(found.study, 'figure')} {name}"
         grouped.setdefault(row.category, []).append(
             EmbeddedFigure(
-                name, row.title, row.caption, how, source, width, height, width >= WIDE_INCHES * CSS_PIXELS_PER_INCH
+                name=name,
+                title=row.title,
+                caption=row.caption,
+                command=how,
+                published=found.study.published.figure(name) if found.study.published else "",
+                source=source,
+                width=width,
+                height=height,
+                wide=width >= WIDE_INCHES * CSS_PIXELS_PER_INCH,
             )
         )
     return grouped

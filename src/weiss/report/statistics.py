@@ -40,6 +40,26 @@ def median_interval(values: list[float]) -> tuple[float, float] | None:
     return float(interval.low), float(interval.high)
 
 
+def runs(found: Collected) -> pd.DataFrame:
+    """Test error of every training found.
+
+    Returns
+    -------
+    DataFrame
+        Columns training, network, n_data, repeat, seeds (trained on), target, mae, baseline, validate; a row per
+        training and target.
+    """
+    columns = ["training", "network", "n_data", "repeat", "seeds", "target", "mae", "baseline", "validate"]
+    rows = []
+    for key, result in found.trainings.items():
+        training = found.study.trainings[key]
+        for target in training.targets:
+            error, baseline = float(result[f"test_mae_{target}"]), float(result[f"baseline_mae_{target}"])
+            kind = (key, training.network, training.n_data, training.repeat, frozenset(training.train_seeds))
+            rows.append((*kind, target, error, baseline, float(result["validate_mae"])))
+    return pd.DataFrame(rows, columns=columns)
+
+
 def errors(found: Collected) -> pd.DataFrame:
     """Median test error of each network, number of training seeds and target.
 
@@ -49,14 +69,7 @@ def errors(found: Collected) -> pd.DataFrame:
         Columns target, network, n_data, repeats (found), median, low, high (None without repeats), baseline (error of
         always answering the median of the training values), validate (median validation error, all targets together).
     """
-    rows = []
-    for key, result in found.trainings.items():
-        training = found.study.trainings[key]
-        for target in training.targets:
-            error, baseline = float(result[f"test_mae_{target}"]), float(result[f"baseline_mae_{target}"])
-            validate = float(result["validate_mae"])
-            rows.append((target, training.network, training.n_data, error, baseline, validate))
-    table = pd.DataFrame(rows, columns=["target", "network", "n_data", "mae", "baseline", "validate"])
+    table = runs(found)
     lines = []
     for (target, network, n_data), group in table.groupby(["target", "network", "n_data"], sort=False):
         values = group["mae"].tolist()
@@ -104,6 +117,35 @@ def films(found: Collected) -> pd.DataFrame:
                         "reason": values["reason"],
                     }
                 )
+    return pd.DataFrame(rows)
+
+
+def regions(found: Collected) -> pd.DataFrame:
+    """What the maps of one network read in each film: those of the network and number of seeds that figures show.
+
+    Returns
+    -------
+    DataFrame
+        Columns map, repeat, point, seed, condition (dict), target, inner, outer (true values), auc, and for each region
+        R1 … R4 ``<region>_median``, ``<region>_true`` and ``<region>_mae``; a row per map, film with an inner region
+        and target. None where a region is empty.
+    """
+    shown = found.study.maps[found.shown_map].training if found.shown_map else None
+    rows = []
+    for key, metrics in found.maps.items():
+        training = found.study.maps[key].training
+        if shown is None or (training.network, training.n_data) != (shown.network, shown.n_data):
+            continue
+        for film in metrics["films"]:
+            for target, values in film["targets"].items():
+                if values["regions"] is None:
+                    continue
+                row = {"map": key, "repeat": training.repeat, "point": film["point"], "seed": film["seed"]}
+                row |= {"condition": film["condition"], "target": target, "auc": values["auc"]}
+                row |= {"inner": values["true_inner"], "outer": values["true_outer"]}
+                for name, region in values["regions"].items():
+                    row |= {f"{name}_{key}": region[key] for key in ("median", "true", "mae")}
+                rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from weiss.figures.labels import networks
+from weiss.figures.read import published_auc
 from weiss.report.collect import Collected
 from weiss.report.findings import condition, duration, number, setting
 
@@ -35,8 +38,9 @@ def all_tables(found: Collected, errors: pd.DataFrame, films: pd.DataFrame, cali
     """Give all tables that have rows, in the order of the page."""
     tables = [
         _calibration(calibration),
-        _errors(errors),
-        _films(films),
+        _networks(found),
+        _errors(found, errors),
+        _films(found, films),
         _groups(found),
         _trainings(found),
         _maps(found),
@@ -45,51 +49,108 @@ def all_tables(found: Collected, errors: pd.DataFrame, films: pd.DataFrame, cali
     return [table for table in tables if table.rows]
 
 
-def _errors(errors: pd.DataFrame) -> Table:
-    rows = []
-    for row in errors.itertuples():
-        interval = "–" if pd.isna(row.low) else f"{number(row.low)} – {number(row.high)}"
-        ratio = number(row.median / row.baseline, 2) if row.baseline else "–"
-        rows.append(
-            (
-                row.target,
-                row.network,
-                str(row.n_data),
-                str(row.repeats),
-                number(row.median),
-                interval,
-                number(row.baseline),
-                ratio,
-            )
+def _networks(found: Collected) -> Table:
+    """Table I of the published source, if there is one: what the networks are."""
+    published = found.study.published
+    counted = {found.study.trainings[key].network: result.get("parameters") for key, result in found.trainings.items()}
+    rows, sources = [], []
+    for network in networks(found.study).values():
+        row = [network.label, network.architecture, network.start, _whole(counted.get(network.label))]
+        for quantity in ("parameters", "imagenet_accuracy") if published else ():
+            printed = published.row(quantity, network=network.architecture)
+            row.append("–" if printed is None else _plain(printed.value))
+            sources += [f"{network.architecture}: {printed.source}"] if printed else []
+        rows.append(tuple(row))
+    columns = ["network", "architecture", "starts from", "parameters here"]
+    note = "Parameters are those trained, counted; a network without a number has not been run."
+    if published:
+        columns += ["parameters published", "ImageNet %, quoted"]
+        note += (
+            " The accuracies are quoted from the source, nothing here was tested on ImageNet. Published numbers: "
+            f"{'; '.join(dict.fromkeys(sources))}."
         )
-    return Table(
-        "Test error",
-        ("parameter", "network", "N_data", "repeats", "median MAE", "95 % interval", "median predictor", "ratio"),
-        tuple(rows),
+    return Table("Networks", tuple(columns), tuple(rows), note, words=3)
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
+
+
+def _errors(found: Collected, errors: pd.DataFrame) -> Table:
+    """Table II of the published source, if there is one: every network asked for, run or not."""
+    published = found.study.published
+    known = {(row.target, row.network, row.n_data): row for row in errors.itertuples()}
+    planned = Counter((t.network, t.n_data) for t in found.study.trainings.values())
+    rows = []
+    for target, network, n_data in _kinds(found):
+        row, asked = known.get((target, network, n_data)), planned[network, n_data]
+        printed = published.value("mae", target=target, network=network, n_data=n_data) if published else None
+        quoted = [number(printed)] if published else []
+        if row is None:
+            cells = [f"0 of {asked}" if asked else "0", "missing" if asked else "not run", "–", *quoted, "–", "–"]
+        else:
+            interval = "–" if pd.isna(row.low) else f"{number(row.low)} – {number(row.high)}"
+            ratio = number(row.median / row.baseline, 2) if row.baseline else "–"
+            count = str(row.repeats) if row.repeats == asked else f"{row.repeats} of {asked}"
+            cells = [count, number(row.median), interval, *quoted, number(row.baseline), ratio]
+        rows.append((target, network, str(n_data), *cells))
+    columns = ("parameter", "network", "N_data", "repeats", "median MAE", "95 % interval")
+    columns += (*(("published",) if published else ()), "median predictor", "ratio")
+    note = (
         "MAE: mean absolute error on the central window of the test films, each under four rotations. Median and "
         "bootstrap interval are over repeats; few repeats give an interval that is too narrow, and as all repeats are "
         "tested on the same films, it does not hold the scatter from film to film. The median predictor "
-        "always answers the median of the training values; the ratio is to its error.",
-        words=2,
+        "always answers the median of the training values; the ratio is to its error."
     )
+    if published:
+        note += f" Published: medians in {published.title}."
+    return Table("Test error", columns, tuple(rows), note, words=2)
 
 
-def _films(films: pd.DataFrame) -> Table:
+def _kinds(found: Collected) -> list[tuple[str, str, int]]:
+    """Targets, networks and numbers of training seeds of the study, and those it lacks but the source has."""
+    study = found.study
+    if not study.trainings:
+        return []
+    targets = next(iter(study.trainings.values())).targets
+    printed = study.published.of("mae") if study.published else ()
+    labels = dict.fromkeys([*networks(study), *(row.network for row in printed if row.target in targets)])
+    sizes = sorted({t.n_data for t in study.trainings.values()})
+    own = {(label, size) for label in networks(study) for size in sizes}
+    other = {(row.network, row.n_data) for row in printed if row.target in targets}
+    return [
+        (target, label, size)
+        for target in targets
+        for label in labels
+        for size in sorted({*sizes, *(size for _, size in other)})
+        if (label, size) in own | other
+    ]
+
+
+def _films(found: Collected, films: pd.DataFrame) -> Table:
+    published = found.study.published is not None and bool(found.study.published.of("auc"))
     rows = []
     for row in films.itertuples():
         auc = f"{row.auc:.3f}" if row.auc is not None and not pd.isna(row.auc) else "–"
+        printed = published_auc(found.study, row.target, row.condition) if auc != "–" else None
+        quoted = f"{printed.value:g} ({printed.network})" if printed else "–"
         rows.append(
             (
                 row.map,
                 f"{condition(row.condition)}, seed {row.seed}",
                 row.target,
                 auc,
+                *((quoted,) if published else ()),
                 *(number(value) for value in (row.mae, row.mae_inner, row.mae_outer, row.baseline_mae)),
             )
         )
     return Table(
         "Parameter maps",
-        ("map", "film", "parameter", "AUC", "MAE", "MAE inner", "MAE outer", "median predictor"),
+        (
+            *("map", "film", "parameter", "AUC"),
+            *(("AUC published",) if published else ()),
+            *("MAE", "MAE inner", "MAE outer", "median predictor"),
+        ),
         tuple(rows),
         "AUC: area under the ROC curve of telling the region with the larger true value from the other by the read "
         "value; a dash where both regions have the same true value or the film has no inner region. Windows of "
