@@ -208,8 +208,16 @@ def test_processes_die_with_a_killed_job(tmp_path):
 
 
 def test_an_unknown_job_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no training named 'mod-n1-r01'"):
-        learn.run(three(tmp_path), IDS[0], tmp_path / "results")
+    with pytest.raises(UserError, match="no training named 'mod-n1-r09'"):
+        learn.run(three(tmp_path), "mod-n1-r09", tmp_path / "results")
+
+
+def test_one_training_of_a_job_can_be_done_by_hand(tmp_path):
+    study = three(tmp_path)
+    learn.run(study, IDS[0], tmp_path / "results")
+    done = [paths.training(tmp_path / "results", study.name, name).exists() for name in IDS]
+    assert done == [True, False, False]
+    assert not manifest_of(study).exists()
 
 
 # --- the manifest ----------------------------------------------------------------------------------------------------
