@@ -117,7 +117,7 @@ def test_status_after_an_edit(finished: Campaign, tmp_path: Path) -> None:
     campaign.values["learn"]["networks"]["mod"] = {"learning_rate": 5.0e-3}
     campaign.write()
     stages = json.loads(campaign.weiss("status", str(campaign.file), "--json"))["stages"]
-    assert (stages["train"]["done"], stages["train"]["total"]) == (1, 2)
+    assert (stages["train"]["done"], stages["train"]["total"]) == (2, 3)
     assert (stages["map"]["done"], stages["map"]["total"]) == (0, 1)
 
 

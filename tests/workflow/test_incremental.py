@@ -10,6 +10,7 @@ import pytest
 from campaign import Campaign, copy_of_the_workflow
 from weiss import paths
 from weiss.figures.names import FIGURES
+from weiss.store import is_current
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_more_films(campaign: Campaign, change: dict, new_points: int) -> None:
     new = set(campaign.study.points) - old
     assert len(new) == new_points
     # in one and the same run: what learns from the new films, and what follows from that
-    redone = {"train": 2, "map": 1} if "space" in change else {}
+    redone = {"train": 3, "map": 1} if "space" in change else {}
     planned = campaign.jobs_planned()
     assert {stage: planned[stage] for stage in ("train", "map") if stage in planned} == redone
     campaign.run("datasets")
@@ -135,3 +136,51 @@ def test_source_files(finished: Campaign, tmp_path: Path) -> None:
     campaign.run()
     assert contents(campaign.results / "small" / "dataset") == films
     assert campaign.jobs_planned() == {}
+
+
+def test_repeats_in_shared_jobs(campaign: Campaign) -> None:
+    """More repeats make more jobs; those whose block is not full take stock, and train what is new only."""
+    campaign.values["learn"] |= {"repeats": 3, "trainings_per_job": 2, "networks": {"mod": {}}}
+    campaign.write()
+    old = contents(paths.training(campaign.results, "small", "mod-n1-r01"))
+    campaign.run("trainings")
+    assert contents(paths.training(campaign.results, "small", "mod-n1-r01")) == old
+    jobs = paths.training_job(campaign.results, "small", "mod-n1-b01").parent
+    assert {path.name for path in jobs.glob("mod-n1-b*")} == {"mod-n1-b01.json", "mod-n1-b02.json"}
+    assert all(is_current(jobs / f"{job.id}.json", job.digest) for job in campaign.study.training_jobs.values())
+    assert "train" not in campaign.jobs_planned()
+
+
+def test_an_edited_pretraining(campaign: Campaign) -> None:
+    campaign.values["learn"]["pretraining"]["contours"]["epochs"] = 2
+    campaign.write()
+    assert campaign.jobs_planned("trainings") == {"pretrain": 1, "train": 1, "trainings": 1}
+
+
+def test_missing_imagenet_weights_stop_a_run_before_it_queues_anything(campaign: Campaign) -> None:
+    before = contents(campaign.results)
+    campaign.values["learn"]["weights_folder"] = "weights"
+    campaign.values["learn"]["networks"]["mob_pret"] = {"network": "mob", "weights": "pretrained"}
+    campaign.write()
+    said = campaign.run(fails=True).stdout
+    line = next(line for line in said.splitlines() if line.startswith("weiss: error:"))
+    assert "mobilenet_v3_large" in line and "weiss weights" in line
+    assert "Traceback" not in said
+    assert contents(campaign.results) == before
+    # films need no weights, and a study that leaves the network out needs none either
+    assert "Nothing to be done" in campaign.run("films").stdout
+    campaign.values["learn"]["networks"]["mob_pret"]["repeats"] = 0
+    campaign.write()
+    assert campaign.jobs_planned() == {"report": 1, "all": 1}
+
+
+@pytest.mark.parametrize("lost", ["best.pt", "result.json"])
+def test_a_lost_file_of_a_training_is_made_again(campaign: Campaign, lost: str) -> None:
+    folder = paths.training(campaign.results, "small", "mod-n1-r01")
+    other = contents(paths.training(campaign.results, "small", "mob-n1-r01"))
+    predictions = (folder / "predictions.csv").read_bytes()
+    (folder / lost).unlink()
+    assert "would be removed" in campaign.run("--dry-run").stdout
+    campaign.run("trainings")
+    assert (folder / "predictions.csv").read_bytes() == predictions and (folder / lost).exists()
+    assert contents(paths.training(campaign.results, "small", "mob-n1-r01")) == other

@@ -50,7 +50,7 @@ def test_the_study_of_the_paper_plans(tmp_path: Path) -> None:
     text = tool("snakemake", *options, cwd=tmp_path)
     print(f"dry run of config/mamada2023.yaml: {time.monotonic() - started:.1f} s (wanted: at most 15 s)")
     counts = dict(re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE))
-    planned = {"simulate": study.shards, "gather": study.groups, "train": study.trainings, "map": study.maps}
+    planned = {"simulate": study.shards, "gather": study.groups, "train": study.training_jobs, "map": study.maps}
     assert {rule: int(counts[rule]) for rule in planned} == {rule: len(jobs) for rule, jobs in planned.items()}
     assert int(counts["figure"]) == len(study.figures)
     assert sum(len(shard.points) for shard in study.shards.values()) == 3007
@@ -156,5 +156,5 @@ def test_a_dry_run_writes_no_results(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, whole_campaign())
     planned = campaign.jobs_planned()
     assert planned["simulate"] == len(campaign.study.shards)
-    assert planned["train"] == 2
+    assert planned["train"] == 3
     assert not campaign.results.exists()

@@ -106,6 +106,21 @@ def training_job(job: str) -> str:
     return str(paths.training_job(RESULTS, STUDY.name, job))
 
 
+def learns_from(wildcards) -> list[str]:
+    """The dataset a job learns from, and the pretraining its networks start from."""
+    job = STUDY.training_jobs[wildcards.job]
+    first = job.trainings[0]
+    files = [dataset(first.data)] + ([pretraining_file(first.pretraining, "result.json")] if first.pretraining else [])
+    return [needed_by(path, training_job(job.id), job.digest) for path in files]
+
+
+def maps_from(wildcards) -> list[str]:
+    """The films of a map, and the job of trainings that made its network."""
+    job, record = STUDY.maps[wildcards.training], map_file(wildcards.training, "metrics.json")
+    files = [dataset(job.films), training_job(STUDY.job_of[job.training.id].id)]
+    return [needed_by(path, record, job.digest) for path in files]
+
+
 def drawn_from(figure: str) -> list[str]:
     """What a figure waits for: the files it reads, and for those of a training the manifest of its job."""
     files = [str(path) for path in figure_inputs(STUDY, figure, RESULTS)]

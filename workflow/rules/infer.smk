@@ -1,13 +1,6 @@
 # Parameter maps. A trained network slid over films it has not seen.
 
 
-def maps_from(wildcards) -> list[str]:
-    """The films of a map, and the job of trainings that made its network."""
-    job, record = STUDY.maps[wildcards.training], map_file(wildcards.training, "metrics.json")
-    files = [dataset(job.films), training_job(STUDY.job_of[job.training.id].id)]
-    return [needed_by(path, record, job.digest) for path in files]
-
-
 rule map:
     input:
         maps_from,

@@ -26,14 +26,6 @@ rule pretrain:
         "weiss pretrain {params.study:q} {wildcards.pretraining} --digest {params.digest} --threads {threads} > {log} 2>&1"
 
 
-def learns_from(wildcards) -> list[str]:
-    """The dataset a job learns from, and the pretraining its networks start from."""
-    job = STUDY.training_jobs[wildcards.job]
-    first = job.trainings[0]
-    files = [dataset(first.data)] + ([pretraining_file(first.pretraining, "result.json")] if first.pretraining else [])
-    return [needed_by(path, training_job(job.id), job.digest) for path in files]
-
-
 rule train:
     input:
         learns_from,
