@@ -10,6 +10,7 @@ from pathlib import Path
 
 from weiss import head, paths, slurm
 from weiss.errors import UserError
+from weiss.learn.records import manifest_fault as training_job_fault
 from weiss.store import is_current, manifest_fault
 from weiss.study import Study
 
@@ -154,7 +155,7 @@ def _plan(study: Study, results: Path) -> Iterator[tuple[str, list[str], Callabl
     yield (
         "train",
         list(study.training_jobs),
-        lambda job: is_current(paths.training_job(results, name, job), study.training_jobs[job].digest),
+        lambda job: training_job_fault(results, study, study.training_jobs[job]) is None,
     )
     yield (
         "map",

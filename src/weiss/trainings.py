@@ -204,11 +204,19 @@ def pretrainings(document: Document, config: dict[str, Any]) -> dict[str, Pretra
                 document.where("learn", "networks", label, "pretraining"),
                 f"learn.pretraining has: {', '.join(learn['pretraining']) or 'none'}",
             )
+        if repeats_of(learn, label) == 0:
+            continue
         settings = {key: canonical(value) for key, value in learn["pretraining"][name].items()}
         if settings["warmup_epochs"] > settings["epochs"]:
             raise UserError(
                 f"a warm-up of {settings['warmup_epochs']} epochs is longer than the {settings['epochs']} in all",
                 document.where("learn", "pretraining", name),
+            )
+        if settings["images"] // -(-settings["images"] // settings["batch"]) < 2:
+            raise UserError(
+                f"a step would see one image only ({settings['images']} in batches of {settings['batch']})",
+                document.where("learn", "pretraining", name),
+                "use batch >= 2 and more images",
             )
         identity = {
             "pretrain_version": PRETRAIN_VERSION,
@@ -266,6 +274,8 @@ def trainings(
     found = {}
     for network, entry in learn["networks"].items():
         architecture = entry["network"] or network
+        if repeats_of(learn, network) == 0:
+            continue
         start = f"{entry['pretraining']}-{architecture}" if entry["pretraining"] else None
         recipe, recipe_identity = _recipe(document, network, architecture, learn["recipe"], entry)
         for n_data in sorted(learn["n_data"]):

@@ -51,6 +51,12 @@ def test_an_edited_pretraining_concerns_what_starts_from_it() -> None:
     assert kinds == {f"training mod_fdsl-n{n}-r{r:02d}" for n in (1, 4) for r in (1, 2, 3)}
 
 
+def test_a_network_left_out_asks_for_no_pretraining_and_no_file() -> None:
+    study = load(edited(*FDSL, ("learn.networks.mod_fdsl", {**FDSL[1][1], "repeats": 0})))
+    assert not study.pretrainings
+    assert load(edited(("learn.networks.own", {"network": "mod", "weights": "absent.pt", "repeats": 0}))).trainings
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -59,6 +65,7 @@ def test_an_edited_pretraining_concerns_what_starts_from_it() -> None:
         ((("learn.networks.own", {"network": "mood"}),), "did you mean 'mod'"),
         ((*FDSL, ("learn.networks.mod_fdsl.weights", "a.pt")), "not both"),
         ((*FDSL, ("learn.pretraining.shapes", {**TINY, "warmup_epochs": 3})), "longer than the 2"),
+        ((*FDSL, ("learn.pretraining.shapes", {**TINY, "batch": 1})), "one image only"),
         ((("learn.networks.mod", {"weights": "pretrained"}),), "no ImageNet weights for the network mod"),
     ],
 )

@@ -142,13 +142,22 @@ def test_repeats_in_shared_jobs(campaign: Campaign) -> None:
     """More repeats make more jobs; those whose block is not full take stock, and train what is new only."""
     campaign.values["learn"] |= {"repeats": 3, "trainings_per_job": 2, "networks": {"mod": {}}}
     campaign.write()
-    old = contents(paths.training(campaign.results, "small", "mod-n1-r01"))
-    campaign.run("trainings")
-    assert contents(paths.training(campaign.results, "small", "mod-n1-r01")) == old
+    kept = (paths.training(campaign.results, "small", "mod-n1-r01"), paths.maps(campaign.results, "small", "mod-n1-r01"))
+    old = [contents(folder) for folder in kept]
+    campaign.run("maps")
+    assert [contents(folder) for folder in kept] == old
     jobs = paths.training_job(campaign.results, "small", "mod-n1-b01").parent
     assert {path.name for path in jobs.glob("mod-n1-b*")} == {"mod-n1-b01.json", "mod-n1-b02.json"}
     assert all(is_current(jobs / f"{job.id}.json", job.digest) for job in campaign.study.training_jobs.values())
-    assert "train" not in campaign.jobs_planned()
+    assert campaign.jobs_planned("maps") == {}
+
+
+def test_a_lost_pretraining_is_made_again(campaign: Campaign) -> None:
+    weights = paths.pretraining(campaign.results, "small", "contours-mod") / "weights.pt"
+    whole = weights.read_bytes()
+    weights.unlink()
+    campaign.run("trainings")
+    assert weights.read_bytes() == whole
 
 
 def test_an_edited_pretraining(campaign: Campaign) -> None:

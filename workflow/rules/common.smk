@@ -101,6 +101,10 @@ def pretraining_file(pretraining: str, name: str) -> str:
     return str(paths.pretraining(RESULTS, STUDY.name, pretraining) / name)
 
 
+def pretrained(pretraining: str) -> list[str]:
+    return [pretraining_file(pretraining, name) for name in ("weights.pt", "result.json")]
+
+
 def training_job(job: str) -> str:
     """Manifest of a job of trainings. A training's own files are named in it, and are not the workflow's to delete."""
     return str(paths.training_job(RESULTS, STUDY.name, job))
@@ -110,7 +114,7 @@ def learns_from(wildcards) -> list[str]:
     """The dataset a job learns from, and the pretraining its networks start from."""
     job = STUDY.training_jobs[wildcards.job]
     first = job.trainings[0]
-    files = [dataset(first.data)] + ([pretraining_file(first.pretraining, "result.json")] if first.pretraining else [])
+    files = [dataset(first.data)] + (pretrained(first.pretraining) if first.pretraining else [])
     return [needed_by(path, training_job(job.id), job.digest) for path in files]
 
 
@@ -148,11 +152,11 @@ def files_of(stage: str) -> list[str]:
     if stage == "datasets":
         return [dataset(group) for group in STUDY.groups]
     if stage == "pretrainings":
-        return [pretraining_file(pretraining, "result.json") for pretraining in STUDY.pretrainings]
+        return [path for pretraining in STUDY.pretrainings for path in pretrained(pretraining)]
     if stage == "trainings":
         return [training_job(job) for job in STUDY.training_jobs]
     if stage == "maps":
-        return [map_file(training, "metrics.json") for training in STUDY.maps]
+        return [map_file(training, name) for training in STUDY.maps for name in ("metrics.json", "maps.h5")]
     if stage == "figures":
         return [figure_file(figure, ".png") for figure in STUDY.figures]
     return [str(paths.report(RESULTS, STUDY.name))]

@@ -1,12 +1,15 @@
 # Parameter maps. A trained network slid over films it has not seen.
+#
+# `update` leaves finished maps in place when the job of their training runs again for the sake of another training: the
+# map's own job then sees that they are current.
 
 
 rule map:
     input:
         maps_from,
     output:
-        maps=map_file("{training}", "maps.h5"),
-        metrics=map_file("{training}", "metrics.json"),
+        maps=update(map_file("{training}", "maps.h5")),
+        metrics=update(map_file("{training}", "metrics.json")),
     log:
         log_of("map", "{training}"),
     benchmark:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +89,11 @@ def load(
     """
     try:
         with open_dataset(path) as dataset:
-            return _pick(dataset, str(path), points, targets, window, device, leave_out)
+            found = _pick(dataset, str(path), points, targets, window, leave_out)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(f"the dataset cannot be read ({type(error).__name__}: {error})", str(path), AGAIN) from error
+    # Not in there: a full GPU would pass for a broken dataset.
+    return replace(found, patterns=found.patterns.to(device), targets=found.targets.to(device))
 
 
 def _pick(
@@ -100,7 +102,6 @@ def _pick(
     points: Sequence[str],
     targets: Sequence[str],
     window: int,
-    device: torch.device,
     leave_out: bool,
 ) -> Films:
     if absent := [name for name in (*targets, "seed", "point", "status", "pattern") if name not in dataset.variables]:
@@ -132,8 +133,8 @@ def _pick(
     if not np.isfinite(values).all():
         raise UserError("a target is not a finite number", where, AGAIN)
     return Films(
-        patterns=torch.from_numpy(patterns).to(device),
-        targets=torch.from_numpy(values.astype(np.float32)).to(device),
+        patterns=torch.from_numpy(patterns),
+        targets=torch.from_numpy(values.astype(np.float32)),
         values=values,
         points=tuple(points),
         seeds=tuple(int(seed) for seed in dataset["seed"].values[rows]),

@@ -25,16 +25,13 @@ from weiss.learn import checkpoint, evaluate
 from weiss.learn.formula import chance, kind_of_images
 from weiss.learn.networks import build
 from weiss.learn.networks.regressor import Regressor
-from weiss.learn.records import RESULT, RESUME, clear, is_finished, sha256_of
+from weiss.learn.records import PRETRAIN_OUTPUTS, RESULT, RESUME, clear, is_finished, sha256_of
 from weiss.learn.reproducible import reproducible, torch_device
-from weiss.learn.train import memory_told, not_finite, own_randomness, say, streams, versions
+from weiss.learn.train import memory_full, memory_told, not_finite, own_randomness, say, streams, versions
 from weiss.learn.version import PRETRAIN_VERSION
 
 if TYPE_CHECKING:
     from weiss.study import Pretraining, Study
-
-OUTPUTS = ("epochs.csv", "weights.pt")
-"""What a finished pretraining leaves beside result.json, which is written last and vouches for them."""
 
 COLUMNS = ("epoch", "learning_rate", "loss", "accuracy", "held_out_accuracy")
 
@@ -145,7 +142,7 @@ def run(study: Study, pretraining_id: str, results: Path, device: str = "cpu", t
         )
     job = study.pretrainings[pretraining_id]
     folder = paths.pretraining(results, study.name, job.id)
-    if is_finished(folder, job.digest, OUTPUTS):
+    if is_finished(folder, job.digest, PRETRAIN_OUTPUTS):
         say(f"{job.id}: finished already, nothing to do")
         return
     settings = Settings.read(job.settings, f"{study.path}: learn.pretraining.{job.name}")
@@ -154,7 +151,7 @@ def run(study: Study, pretraining_id: str, results: Path, device: str = "cpu", t
     told = memory_told(f"pretraining {job.id}", f"lower learn.pretraining.{job.name}.batch")
     with told, reproducible(where, threads), own_randomness(where):
         trainer = Trainer.new(job, settings, where)
-        clear(folder, OUTPUTS)
+        clear(folder, PRETRAIN_OUTPUTS)
         if content := checkpoint.resume_point(folder / RESUME, identity):
             trainer = trainer.resumed(content, folder / RESUME) or Trainer.new(job, settings, where)
         while len(trainer.history) < settings.epochs:
@@ -353,7 +350,9 @@ class Trainer:
                 torch.cuda.set_rng_state(content["gpu_rng"], self.device)
             self.history = content["history"]
             self.seconds, self.restarts = content["seconds"], content["restarts"] + 1
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            if memory_full(error):
+                raise
             checkpoint.discard(path, "is not a whole checkpoint of this pretraining")
             return None
         say(f"going on after epoch {len(self.history)}")
@@ -403,7 +402,7 @@ def finish(study: Study, job: Pretraining, trainer: Trainer, folder: Path, threa
         "held_out_accuracy": last["held_out_accuracy"],
         "chance": 1 / settings.categories,
         "versions": {"pretrain": PRETRAIN_VERSION} | versions(),
-        "files": {name: sha256_of(folder / name) for name in OUTPUTS},
+        "files": {name: sha256_of(folder / name) for name in PRETRAIN_OUTPUTS},
         "timing": {
             "seconds": trainer.seconds,
             "seconds_per_epoch": trainer.seconds / settings.epochs,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 OUTPUTS = ("epochs.csv", "predictions.csv", "best.pt")
 """What a finished training leaves beside result.json, which is written last and vouches for them."""
 
+PRETRAIN_OUTPUTS = ("epochs.csv", "weights.pt")
+"""The same of a pretraining."""
+
 RESULT, RESUME = "result.json", "last.pt"
 
 

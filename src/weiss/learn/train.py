@@ -24,9 +24,9 @@ from weiss.errors import UserError
 from weiss.learn import checkpoint, evaluate, films
 from weiss.learn.films import Films
 from weiss.learn.networks import PRETRAINED, build, weights_file
-from weiss.learn.networks.regressor import Regressor, read_tensors
+from weiss.learn.networks.regressor import Regressor
 from weiss.learn.recipe import Recipe, best_epoch, stop_reason
-from weiss.learn.records import OUTPUTS, RESULT, RESUME, clear, is_finished, sha256_of
+from weiss.learn.records import OUTPUTS, PRETRAIN_OUTPUTS, RESULT, RESUME, clear, is_finished, sha256_of
 from weiss.learn.reproducible import reproducible, torch_device
 from weiss.learn.version import LEARN_VERSION
 from weiss.learn.weights import study_folder
@@ -138,6 +138,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def memory_full(error: Exception) -> bool:
+    """Whether an error is how CUDA and its libraries say that a GPU's memory is full."""
+    return any(sign in str(error) for sign in ("out of memory", "ALLOC_FAILED", "STATUS_NOT_INITIALIZED"))
+
+
 @contextmanager
 def memory_told(where: str, fix: str) -> Iterator[None]:
     """Turn what CUDA and its libraries say when memory is full into one line.
@@ -155,7 +160,7 @@ def memory_told(where: str, fix: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not any(sign in str(error) for sign in ("out of memory", "ALLOC_FAILED")):
+        if not memory_full(error):
             raise
         raise UserError("the memory of the GPU is full", where, fix) from error
 
@@ -233,8 +238,8 @@ def pretrained_weights(study: Study, pretraining_id: str, results: Path) -> Path
     path = paths.pretraining(results, study.name, pretraining_id) / "weights.pt"
     if not path.is_file():
         raise UserError("no pretrained weights", str(path), "pretrain it first (`weiss pretrain`)")
-    if read_tensors(path).get("digest") != study.pretrainings[pretraining_id].digest:
-        raise UserError("weights of another pretraining", str(path), "pretrain it again (`weiss pretrain`)")
+    if not is_finished(path.parent, study.pretrainings[pretraining_id].digest, PRETRAIN_OUTPUTS):
+        raise UserError("damaged, or of another pretraining", str(path), "pretrain it again (`weiss pretrain`)")
     return path
 
 
@@ -392,7 +397,9 @@ class Trainer:
                 torch.cuda.set_rng_state(content["gpu_rng"], self.device)
             self.history, self.best = content["history"], content["best"]
             self.seconds, self.restarts = content["seconds"], content["restarts"] + 1
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError):
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            if memory_full(error):
+                raise
             checkpoint.discard(path, "is not a whole checkpoint of this training")
             return None
         say(f"going on after epoch {len(self.history)}")

@@ -20,6 +20,7 @@ from weiss.atomic import atomic_hdf5, atomic_json
 from weiss.errors import UserError
 from weiss.gather import require_crossed
 from weiss.learn import predict
+from weiss.learn.records import sha256_of
 from weiss.maps import precision
 from weiss.maps.metrics import film_metrics
 from weiss.maps.network import reader
@@ -76,6 +77,10 @@ def run(study: Study, map_id: str, results: Path, device: str = "cpu", threads: 
     job = study.maps[map_id]
     group = study.groups[job.films]
     checkpoint = paths.training(results, study.name, job.training.id) / "best.pt"
+    folder = paths.maps(results, study.name, job.id)
+    if _finished(folder, job, checkpoint):
+        print(f"map {job.id}: finished already, nothing to do", file=sys.stderr)
+        return
     films = _films(paths.dataset(results, study.name, job.films), job, group)
     estimator = predict.load(checkpoint, device=device)
     _check(estimator, job, checkpoint)
@@ -96,8 +101,8 @@ def run(study: Study, map_id: str, results: Path, device: str = "cpu", threads: 
             windows = int(np.prod([grid_of(length, job.stride).size for length in pattern.shape]))
             with progress(windows, f"film {number}/{len(job.points)}", "windows") as tick:
                 values = slide(network, stride=job.stride, progress=tick, **sliding)
+            precision.require_finite(values, job.precision, point.id)
             if exact is not None:
-                precision.require_finite(values, job.precision, point.id)
                 step = precision.sample_step(*values.shape[1:])
                 change = values[:, ::step, ::step] - slide(exact, stride=job.stride * step, **sliding)
                 precision.require_small(change, spreads, job.precision, point.id)
@@ -109,7 +114,8 @@ def run(study: Study, map_id: str, results: Path, device: str = "cpu", threads: 
             }
             maps.append(FilmMap(point, pattern, read, true))
     seconds = perf_counter() - start
-    folder = paths.maps(results, study.name, job.id)
+    # Gone first: it vouches for the maps.
+    (folder / "metrics.json").unlink(missing_ok=True)
     _write(folder / "maps.h5", study, job, group, maps)
     windows = sum(film.read[targets[0]].size for film in maps)
     timing = {
@@ -122,7 +128,20 @@ def run(study: Study, map_id: str, results: Path, device: str = "cpu", threads: 
     baseline = {target: training_median(learned, target) for target in targets}
     found = summary(job, group, maps, baseline)
     found |= {"precision": precision.summary(job.precision, changes, targets), "timing": timing}
+    found |= {"network_sha256": sha256_of(checkpoint), "maps_sha256": sha256_of(folder / "maps.h5")}
     atomic_json(folder / "metrics.json", found)
+
+
+def _finished(folder: Path, job: MapJob, checkpoint: Path) -> bool:
+    """Whether the folder holds the maps of this very job, whole, and made by the network as it is now."""
+    try:
+        made = json.loads((folder / "metrics.json").read_bytes())
+        return made["digest"] == job.digest and all(
+            made[key] == sha256_of(file)
+            for key, file in (("network_sha256", checkpoint), ("maps_sha256", folder / "maps.h5"))
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def summary(job: MapJob, group: Group, maps: list[FilmMap], baseline: dict[str, float]) -> dict:

@@ -86,7 +86,7 @@ def require_finite(values: NDArray[np.float32], precision: str, film: str) -> No
         raise UserError(
             f"the map of film {film} in precision {precision} is not finite everywhere",
             "maps.precision",
-            "use bfloat16 or tf32" if precision == "float16" else "use float32",
+            {"float16": "use bfloat16 or tf32", "float32": "train the network again"}.get(precision, "use float32"),
         )
 
 
