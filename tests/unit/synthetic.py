@@ -135,9 +135,9 @@ def make_films(study: Study, results: Path) -> None:
 
 
 COMPARED: dict[str, Any] = CONTENT["learn"] | {
-    "seeds": {"train": {"range": [3, 6]}, "validate": [2], "test": [1]},
+    "seeds": {"train": {"range": [3, 12]}, "validate": [2], "test": [1]},
     "n_data": [1, 4],
-    "repeats": 8,
+    "repeats": 10,
     "pretraining": {"contours": {"kind": "contours"}},
     "networks": {
         "mod": {},
@@ -301,7 +301,7 @@ def compared(folder: Path, reading: Callable[[Any], Reading] = usual, **changes:
 def compared_films() -> dict[str, Any]:
     """Films as in the paper, but few and small."""
     films = {name: dict(section) for name, section in CONTENT["films"].items()}
-    films["uniform"]["seeds"] = {"range": [1, 6]}
+    films["uniform"]["seeds"] = {"range": [1, 12]}
     films["nonuniform"]["space"] = {"grid": {"J": 2.0, "D": 1.0, "D_in": {"range": [0.1, 1.9, 0.3]}}}
     return films
 

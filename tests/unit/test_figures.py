@@ -17,7 +17,7 @@ from PIL import Image
 
 from weiss import figures, paths
 from weiss.errors import UserError
-from weiss.figures import bins, errors, groups, labels, names, read, registry, similar, style
+from weiss.figures import bins, errors, groups, labels, names, outliers, read, registry, similar, style
 from weiss.patterns.windows import centre
 
 # The calibration has test_calibration.py; networks needs more of them than the finished study has.
@@ -255,6 +255,19 @@ def test_outliers_are_the_patches_read_worst(tmp_path):
     assert r"$D$: 4 of 4 read too high" in figure.get_supxlabel()
 
 
+def test_an_outlier_lies_beyond_the_box_of_its_own_true_value():
+    """At D = 1 all is read 1 too high: beyond the quartiles of all films, yet inside the box there."""
+    true = np.repeat([0.1, 1.0, 1.9], 12)
+    off = np.tile([-0.01, 0.0, 0.01, 0.02], 9) + np.where(true == 1.0, 1.0, 0.0)
+    off[30] += 0.5
+    rows = pd.DataFrame({"point": [f"film{number:02d}" for number in range(36)], "training": "mod-n1-r01"})
+    rows = rows.assign(target="D", true=true, predicted=true + off)
+    worst = outliers._worst(rows, ("D",))
+    assert worst["point"][0] == "film30" and worst["outlier_in"].tolist() == [1, 0, 0, 0]
+    assert worst["error"].tolist() == pytest.approx([0.51, 1.02, 1.02, 1.02])
+    assert worst["point"].tolist()[1:] == ["film15", "film19", "film23"]
+
+
 def test_outliers_show_the_test_patch_and_a_training_patch_as_near_as_any():
     study, results = synthetic.finished()
     data, films = table("outliers"), read.read_dataset(paths.dataset(results, study.name, "uniform"))
@@ -322,13 +335,30 @@ def test_networks_stand_side_by_side_by_architecture(several):
     assert words == ["random weights", "ImageNet", "images made by formulas (contours)"]
     drawn = {(axis, line.get_label()): line.get_ydata() for axis in figure.axes for line in axis.lines}
     expected = data[(data["target"] == "D") & (data["n_data"] == 4) & (data["network"] == "reg_fdsl")]["mae"]
-    assert sorted(drawn[figure.axes[3], words[2]]) == sorted(expected) and len(expected) == 8
+    assert sorted(drawn[figure.axes[3], words[2]]) == sorted(expected) and len(expected) == 10
     assert set(zip(data["network"], data["architecture"], data["start"], strict=True)) == {
         ("mod", "mod", "random weights"),
         ("reg", "reg", "random weights"),
         ("reg_pret", "reg", "ImageNet"),
         ("reg_fdsl", "reg", "images made by formulas (contours)"),
     }
+
+
+def test_a_start_with_results_at_one_size_is_in_the_legend(several, tmp_path):
+    study, _ = several
+    synthetic.write_published(tmp_path)
+    learn = synthetic.COMPARED | {"repeats": 1}
+    study = synthetic.write_study(tmp_path, films=synthetic.compared_films(), learn=learn, maps=None)
+    for key in [key for key in study.trainings if key.startswith("reg_pret-n1")]:
+        del study.trainings[key]
+    synthetic.pretend(study, tmp_path / "results")
+    figure, _ = build("networks", study, tmp_path / "results")
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == ["random weights", "ImageNet", "images made by formulas (contours)"]
+    # A single value is a dot, not a box without height.
+    assert not figure.axes[0].patches or all(
+        not np.isfinite(patch.get_path().get_extents().y1) for patch in figure.axes[0].patches
+    )
 
 
 def test_networks_applies_to_more_than_two(several, tmp_path):

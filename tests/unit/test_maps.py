@@ -141,6 +141,21 @@ def test_no_area_is_invented():
     assert metrics.film_metrics(read, true, 1.0, true.shape, None, 8, 1)["auc"] is None
 
 
+def test_true_values_of_single_precision_are_compared_as_what_was_put_in():
+    """Summed in single precision 1.3 and 0.7 would be off by another amount each, and equal regions would differ."""
+    shape, found = (192, 192), {}
+    for inside in (0.7, 1.3):
+        true, inner = two_regions(inside, 1.0, shape, 48)
+        found[inside] = metrics.film_metrics(true, true.astype(np.float32), 1.25, shape, 48, 32, 1)
+        assert found[inside]["true_inner"] == np.float64(np.float32(inside)) == found[inside]["regions"]["R1"]["true"]
+    differences = [round(abs(one["true_inner"] - one["true_outer"]), 6) for one in found.values()]
+    assert differences == [0.3, 0.3]
+    equal = np.full(shape, 1.3, dtype=np.float32)
+    assert metrics.separation(equal, equal, inner)["auc"] is None
+    equal[inner] = np.nextafter(np.float32(1.3), np.float32(2))
+    assert "same true value" in metrics.separation(equal, equal, inner)["reason"]
+
+
 def test_errors_inside_and_outside():
     true, _ = two_regions(2.0, 1.0)
     found = metrics.film_metrics(true + np.where(true > 1.5, 0.3, -0.1), true, 1.25, true.shape, 12, 8, 1)
@@ -301,6 +316,7 @@ def test_missing_or_damaged_input_is_one_clear_line(tmp_path, what, how):
 
 def test_film_without_a_crossing_is_not_mapped(tmp_path):
     study, results = synthetic.copy(tmp_path)
+    (paths.maps(results, study.name, "mod-n2-r01") / "maps.h5").unlink()
     dataset = paths.dataset(results, study.name, "nonuniform")
     with h5py.File(dataset, "r+") as file:
         file["status"][0] = "not crossed"

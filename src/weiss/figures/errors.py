@@ -83,7 +83,8 @@ def boxes(
     for group, offset, colour, label in zip(groups, shift, colours, labels, strict=True):
         positions = np.arange(len(places)) + offset
         axis.boxplot(
-            group,
+            # The box of a single value would be a line across its dot.
+            [values if len(values) > 1 else [] for values in group],
             positions=positions,
             widths=0.8 * step,
             manage_ticks=False,
@@ -101,6 +102,7 @@ def boxes(
             marker="o",
             markersize=3.5 if len(places) <= MOST_ABREAST else 2.5,
             color=colour,
+            zorder=3,
             markeredgecolor="black",
             markeredgewidth=0.5 if len(places) <= MOST_ABREAST else 0.3,
             label=label if values.size else None,

@@ -125,13 +125,15 @@ _TABLE = (
         "Patches read worst, and what they look like",
         "Reading parameters",
         "learn",
-        "Test patches with the largest error (median over repeats; a prediction is the mean over four rotations) by "
-        "the network the maps are made with, or else the one with the lowest validation error. In a repeat a patch is "
-        "an outlier if predicted minus true value lies more than 1.5 interquartile ranges beyond the quartiles of all "
-        "test patches and repeats. Below each patch, the most similar one of the films the repeats were trained on, "
-        "among windows half a window apart: the nearest in mean magnetisation, domain wall per area and radially "
-        "averaged structure factor (root mean square of the differences, each divided by its standard deviation over "
-        "all training patches). None of these changes when a patch is turned by 90°. White: m ≥ 0, black: m < 0.",
+        "Test patches by the number of repeats in which they are outliers, and then by their error (median over "
+        "repeats; a prediction is the mean over four rotations), as read by the network the maps are made with, or "
+        "else the one with the lowest validation error. In a repeat a patch is an outlier if predicted minus true "
+        "value lies more than 1.5 interquartile ranges beyond the quartiles of all repeats and test patches with the "
+        "same true value, or in the same of 20 bins where more values differ. Below each patch, the most similar one "
+        "of the films the repeats were trained on, among windows half a window apart: the nearest in mean "
+        "magnetisation, domain wall per area and radially averaged structure factor (root mean square of the "
+        "differences, each divided by its standard deviation over all training patches). None of these changes when a"
+        " patch is turned by 90°. White: m ≥ 0, black: m < 0.",
     ),
     FigureName(
         "networks",
@@ -291,7 +293,7 @@ _USED = {
     "refinement": ("patterns/statistics.py",),
     "truth": ("figures/bins.py",),
     "networks": ("figures/labels.py", "figures/errors.py"),
-    "outliers": ("figures/similar.py", "patterns/statistics.py"),
+    "outliers": ("figures/bins.py", "figures/similar.py", "patterns/statistics.py"),
 }
 """What else decides how a figure looks, from the folder of the package."""
 

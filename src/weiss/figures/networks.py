@@ -57,6 +57,12 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         axes[line, 0].set_ylim(0, 1.1 * max(rows["mae"].max(), rows["baseline_mae"].max()))
         axes[line, 0].set_ylabel(f"mean absolute error of {style.symbol(target)}\n({read.unit(study, target)})")
     figure.align_ylabels(axes[:, 0])
-    handles, words = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside upper center", ncols=min(len(words), 3), fontsize=8)
+    # A start may have results at some sizes only, so no one panel has every entry.
+    listed = {
+        word: handle for axis in axes.flat for handle, word in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    words = [start for start in starts if start in listed]
+    figure.legend(
+        [listed[word] for word in words], words, loc="outside upper center", ncols=min(len(words), 3), fontsize=8
+    )
     return figure, table

@@ -282,12 +282,12 @@ def areas(study: Study, results: Path) -> pd.DataFrame:
                 if metrics["auc"] is None:
                     continue
                 printed = published_auc(study, target, film["condition"])
-                # They are means over a region, which leave digits of rounding.
-                inner, outer = (round(metrics[f"true_{part}"], 9) for part in ("inner", "outer"))
+                # They are means of single-precision values over a region.
+                inner, outer = (round(metrics[f"true_{part}"], 6) for part in ("inner", "outer"))
                 rows.append(
                     {"map": key, "network": job.training.network, "n_data": job.training.n_data}
                     | {"repeat": job.training.repeat, "point": film["point"], "seed": film["seed"], "target": target}
-                    | {"inner": inner, "outer": outer, "difference": round(inner - outer, 9), "auc": metrics["auc"]}
+                    | {"inner": inner, "outer": outer, "difference": round(inner - outer, 6), "auc": metrics["auc"]}
                     | {"published": printed.value if printed else float("nan")}
                 )
     if not rows:

@@ -11,6 +11,14 @@ from weiss.patterns.regions import inner_mask, region_masks
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 ROC_POINTS = 201
 
+SAME = 1e-6
+"""Relative difference below which two true values are one: they are held with single precision."""
+
+
+def _mean(true: NDArray) -> float:
+    # Summed in single precision the mean of equal values is not their value.
+    return float(true.mean(dtype=np.float64))
+
 
 def mean_absolute_error(read: NDArray, true: NDArray) -> float | None:
     """Mean of ``|read - true|``, or None where there is nothing to average."""
@@ -39,8 +47,8 @@ def separation(read: NDArray, true: NDArray, inner: NDArray[np.bool_]) -> dict[s
     nothing = {"auc": None, "positive": None, "roc": None}
     if inner.all() or not inner.any():
         return nothing | {"reason": "the map has no cell in one of the regions"}
-    inside, outside = float(true[inner].mean()), float(true[~inner].mean())
-    if inside == outside:
+    inside, outside = _mean(true[inner]), _mean(true[~inner])
+    if np.isclose(inside, outside, rtol=SAME, atol=0.0):
         return nothing | {"reason": "inner and outer have the same true value"}
     positive = inner if inside > outside else ~inner
     labels, scores = positive.ravel(), read.ravel()
@@ -78,7 +86,7 @@ def region_statistics(read: NDArray, true: NDArray, masks: dict[str, NDArray[np.
         values = read[mask].astype(np.float64)
         row: dict[str, float | int | None] = {"cells": int(mask.sum())}
         row |= {
-            "true": float(true[mask].mean()) if values.size else None,
+            "true": _mean(true[mask]) if values.size else None,
             "mean": float(values.mean()) if values.size else None,
             "mae": mean_absolute_error(read[mask], true[mask]),
         }
@@ -125,7 +133,7 @@ def film_metrics(
         return metrics | {"regions": None}
     inner = inner_mask(shape, margin)[::stride, ::stride]
     for part, mask in zip(parts, (inner, ~inner), strict=True):
-        metrics[f"true_{part}"] = float(true[mask].mean()) if mask.any() else None
+        metrics[f"true_{part}"] = _mean(true[mask]) if mask.any() else None
         metrics[f"mae_{part}"] = mean_absolute_error(read[mask], true[mask])
         metrics[f"baseline_mae_{part}"] = mean_absolute_error(constant[mask], true[mask])
     masks = {name: mask[::stride, ::stride] for name, mask in region_masks(shape, margin, window).items()}

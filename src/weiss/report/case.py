@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,8 +13,27 @@ from weiss.report.collect import Collected
 from weiss.report.findings import number
 from weiss.report.verdicts import OPEN, Evidence, sign
 
-Decided = Iterable[tuple[str, list[Evidence]]]
-"""Sentences, each with its comparisons."""
+SETS = "set of training seeds"
+"""What is counted where repeats that were trained on the same seeds are one."""
+
+
+class Decision(NamedTuple):
+    """A sentence with its comparisons.
+
+    Attributes
+    ----------
+    sentence : str
+    evidence : list of Evidence
+    in_source : bool
+        Whether the source says so, too; else the question is asked of this study alone.
+    """
+
+    sentence: str
+    evidence: list[Evidence]
+    in_source: bool = True
+
+
+Decided = Iterable[Decision]
 
 
 class Case:
@@ -75,7 +95,9 @@ class Case:
         row = rows.iloc[0]
         if row["median"] >= row["baseline"]:
             return f"{label} is no better than the median predictor at {target}"
-        if row["high"] is not None and row["high"] >= row["baseline"]:
+        if pd.isna(row["high"]):
+            return f"{label} has one training only: not told from the median predictor at {target}"
+        if row["high"] >= row["baseline"]:
             return f"{label} is not clearly better than the median predictor at {target}"
         return ""
 
@@ -95,6 +117,28 @@ class Case:
         ]
         return first["mae"][both] - second["mae"][both]
 
+    def independent(self, values: pd.Series, *kinds: tuple[str, int]) -> list[float]:
+        """Average values by repeat over repeats whose trainings were made with the same seeds.
+
+        Such repeats saw the same films and differ in their random numbers only: counted apart they would make
+        intervals too narrow.
+
+        Parameters
+        ----------
+        values : Series
+            By repeat.
+        *kinds : (str, int)
+            Labels and numbers of training seeds of the networks the values are made of.
+        """
+        drawn = [self.of(*kind, self.targets[0])["seeds"] for kind in kinds]
+        sets = [str([sorted(seeds[repeat]) for seeds in drawn]) for repeat in values.index]
+        return values.groupby(pd.Series(sets, index=values.index, dtype=object), sort=False).mean().tolist()
+
+    def speaks(self, target: str, *labels: str) -> bool:
+        """Whether the source prints errors of all these networks: of others it claims nothing here."""
+        printed = {row.network for row in self.published.of("mae") if row.target == target}
+        return printed.issuperset(labels)
+
     def lower(self, what: str, worse: tuple[str, int], better: tuple[str, int], target: str) -> Evidence:
         """Decide whether `better` has the lower error."""
         printed = [self.published.value("mae", target=target, network=n, n_data=k) for n, k in (worse, better)]
@@ -102,7 +146,7 @@ class Case:
         why = [reason for kind in (worse, better) if (reason := self.obstacle(*kind, target))]
         if why:
             return Evidence(what, published=text, verdict=OPEN, why="; ".join(dict.fromkeys(why)))
-        return sign(what, self.gains(worse, better, target), text)
+        return sign(what, self.independent(self.gains(worse, better, target), worse, better), text, SETS)
 
     # --- maps ---
 

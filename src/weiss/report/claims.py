@@ -1,9 +1,16 @@
 """Which claims of a published source hold here: each with the numbers that decide it.
 
 What is compared is compared in pairs: trainings of the same repeat, whose films were made with the same seeds, or
-regions of the same film. A claim about such differences holds if the bootstrap interval of their median lies on its
-side of zero, and does not hold if it lies on the other. A claim that one thing rises or falls with another holds if
-shuffled values do as well at most one time in twenty. Anything else cannot be decided, and it is said why.
+regions of the same film. Repeats trained on the same seeds are averaged, and so are maps of the same film. A claim
+about such differences holds if the bootstrap interval of their median lies on its side of zero and signs as uneven
+are found by chance at most one time in twenty, and does not hold if so on the other side. A claim that one thing
+rises or falls with another holds if shuffled values do as well at most one time in twenty. Anything else cannot be
+decided, and it is said why. All trainings are tested on the same films: the scatter between test films is in none of
+the intervals.
+
+Networks of which the source prints no errors are shown for comparison and decide nothing. What the source does not
+speak of at all, such as ways to start that it did not try, is asked, too, but is no claim of the source and not
+counted as one.
 """
 
 from __future__ import annotations
@@ -21,6 +28,8 @@ from weiss.report.tables import Table
 from weiss.report.verdicts import FAILS, HOLDS, OPEN, Evidence
 
 MOST_REASONS = 4
+
+NOT_IN_SOURCE = "not in the source"
 
 DECIDE: dict[str, Callable[[Case], Decided]] = {
     "pretraining": network_claims.pretraining,
@@ -42,20 +51,23 @@ DECIDE: dict[str, Callable[[Case], Decided]] = {
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the source, held against what was found.
+    """A claim held against what was found.
 
     Attributes
     ----------
     name, sentence : str
     source : str
-        Where it is made.
+        Where it is made, or `NOT_IN_SOURCE`.
     evidence : tuple of Evidence
+    in_source : bool
+        Whether the source makes it.
     """
 
     name: str
     sentence: str
     source: str
     evidence: tuple[Evidence, ...]
+    in_source: bool = True
 
     @property
     def verdict(self) -> str:
@@ -76,7 +88,10 @@ class Claim:
         """How many comparisons hold, and why the others do not."""
         decided = [one for one in self.evidence if one.verdict]
         if not decided:
-            return "; ".join(dict.fromkeys(one.why for one in self.evidence if one.why)) or "nothing here to compare"
+            return (
+                "; ".join(dict.fromkeys(one.why for one in self.evidence if one.why))
+                or "nothing here that it speaks of"
+            )
         if self.verdict == HOLDS:
             return ""
         holding, failing = (sum(one.verdict == verdict for one in decided) for verdict in (HOLDS, FAILS))
@@ -89,7 +104,8 @@ class Claim:
 
 
 def _cells(one: Evidence) -> tuple[str, ...]:
-    verdict = f"{one.verdict}: {one.why}" if one.why else one.verdict or "for comparison"
+    verdict = one.verdict or "for comparison"
+    verdict = f"{verdict}: {one.why}" if one.why else verdict
     return one.what, one.here, one.published, verdict
 
 
@@ -105,7 +121,8 @@ def claims(found: Collected, errors: pd.DataFrame) -> list[Claim]:
     Returns
     -------
     list of Claim
-        In the order of the published table; none without one, or for a study that learns nothing.
+        In the order of the published table, with what is not in the source but asked alike; none without a table, or
+        for a study that learns nothing.
     """
     published = found.study.published
     if published is None or not found.study.trainings:
@@ -113,17 +130,17 @@ def claims(found: Collected, errors: pd.DataFrame) -> list[Claim]:
     case = Case(found, errors)
     listed = []
     for row in published.of("claim"):
-        listed += [
-            Claim(row.condition, sentence, row.source, tuple(evidence))
-            for sentence, evidence in DECIDE[row.condition](case)
-        ]
+        asked = sorted(DECIDE[row.condition](case), key=lambda decision: not decision.in_source)
+        for sentence, evidence, in_source in asked:
+            source = row.source if in_source else NOT_IN_SOURCE
+            listed.append(Claim(row.condition, sentence, source, tuple(evidence), in_source))
     return listed
 
 
 def summary(listed: list[Claim]) -> str:
-    """Count the verdicts in a sentence."""
-    counts = Counter(claim.verdict for claim in listed)
+    """Count the verdicts on claims of the source in a sentence."""
+    counts = Counter(claim.verdict for claim in listed if claim.in_source)
     return (
-        f"Of {len(listed)} published claims, {counts[HOLDS]} hold here, {counts[FAILS]} do not, and {counts[OPEN]} "
+        f"Of {counts.total()} published claims, {counts[HOLDS]} hold here, {counts[FAILS]} do not, and {counts[OPEN]} "
         "cannot be decided."
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from weiss.report.case import Case, Decided
+from weiss.report.case import Case, Decided, Decision
 from weiss.report.findings import number
 from weiss.report.verdicts import OPEN, Evidence, counted, shuffled, sign, trend
 
@@ -25,10 +25,11 @@ def _about_maps(
         targets = case.differing()
         if not targets:
             why = _nothing(case)
-            yield sentence(case), [Evidence("maps", verdict=OPEN, why=why)]
+            yield Decision(sentence(case), [Evidence("maps", verdict=OPEN, why=why)])
         for target in targets:
             why = case.map_obstacle(target)
-            yield sentence(case), [Evidence(f"map of {target}", verdict=OPEN, why=why)] if why else decide(case, target)
+            evidence = [Evidence(f"map of {target}", verdict=OPEN, why=why)] if why else decide(case, target)
+            yield Decision(sentence(case), evidence)
 
     return decided
 
@@ -67,8 +68,12 @@ def _falls_sentence(case: Case) -> str:
 def _falls(case: Case, target: str) -> list[Evidence]:
     films = case.films(target)
     here = f"AUC by inner {target}: {_listed(films, 'auc')}"
-    difference = (films["inner"] - films["outer"]).abs().round(9)
-    return [trend(f"AUC of the {target} map", difference, films["auc"], here)]
+    return [trend(f"AUC of the {target} map", _difference(films), films["auc"], here)]
+
+
+def _difference(films: pd.DataFrame) -> pd.Series:
+    """Difference of the true values, free of rounding: they are means of single-precision values."""
+    return (films["inner"] - films["outer"]).abs().round(6)
 
 
 def _good(case: Case) -> float:
@@ -80,16 +85,15 @@ def _lowest_sentence(case: Case) -> str:
 
 
 def _lowest(case: Case, target: str) -> list[Evidence]:
-    rows = case.regions[(case.regions["target"] == target) & case.regions["auc"].notna()]
-    difference = (rows["inner"] - rows["outer"]).astype(float).abs().round(9)
-    areas = rows["auc"].astype(float)[difference == difference.min()]
     films = case.films(target)
+    difference = _difference(films)
+    areas = films["auc"][difference == difference.min()]
     least = films.loc[films["auc"].idxmin()]
-    above = sign("", areas - _good(case), unit="map of a film")
+    above = sign("", areas - _good(case), unit="film")
     printed = [row for row in case.published.of("auc") if row.target == target]
     here = (
         f"at a difference of {difference.min():g}: AUC {' to '.join(number(v) for v in sorted({*_ends(areas)}))} "
-        f"({counted(len(areas), 'map of a film')}); lowest of all films: {number(least['auc'])} at an inner {target} "
+        f"({counted(len(areas), 'film')}); lowest of all films: {number(least['auc'])} at an inner {target} "
         f"of {least['inner']:g}"
     )
     text = "; ".join(f"{row.value:g} at {row.condition}" for row in printed) or "–"
@@ -100,21 +104,40 @@ def _ends(values: pd.Series) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
+def _outer_border(case: Case) -> tuple[str, list[float]]:
+    """Name the parameter, and its values, at which the source speaks of the outer side of the border."""
+    printed = [row.values for row in case.published.of("border_outer")]
+    by = next(iter(printed[0]), "") if printed else ""
+    return by, [values[by] for values in printed if by in values]
+
+
 def _border_sentence(case: Case) -> str:
-    return "Errors are larger near the border of the inner region (R2, R3) than away from it (R1, R4)."
+    by, values = _outer_border(case)
+    sentence = "Inside, errors are larger near the border (R2) than away from it (R1)"
+    if not values:
+        return f"{sentence}."
+    return f"{sentence}; outside (R3, R4) so at {by} = {' and '.join(f'{value:g}' for value in values)}."
 
 
 def _border(case: Case, target: str) -> list[Evidence]:
     films = case.films(target)
-    evidence = []
-    for near, far in (("R2", "R1"), ("R3", "R4")):
-        both = films[[f"{near}_mae", f"{far}_mae"]].dropna()
-        what = f"{target}: error in {near} − error in {far}"
-        if both.empty:
-            evidence.append(Evidence(what, verdict=OPEN, why=f"{near} or {far} has no cell in these films"))
-        else:
-            evidence.append(sign(what, both[f"{near}_mae"] - both[f"{far}_mae"], unit="film"))
-    return evidence
+    by, values = _outer_border(case)
+    inside = films["condition"].map(lambda condition: condition.get(by) in values)
+    evidence = [_nearer(films, target, "R2", "R1", "")]
+    if values:
+        evidence.append(_nearer(films[inside], target, "R3", "R4", f", {by} = {', '.join(f'{v:g}' for v in values)}"))
+    rest = _nearer(films[~inside], target, "R3", "R4", ", other films" if values else "")
+    return [*evidence, replace(rest, verdict="", why="")]
+
+
+def _nearer(films: pd.DataFrame, target: str, near: str, far: str, where: str) -> Evidence:
+    both = films[[f"{near}_mae", f"{far}_mae"]].dropna()
+    what = f"{target}: error in {near} − error in {far}{where}"
+    if films.empty:
+        return Evidence(what, verdict=OPEN, why="no such film is mapped")
+    if both.empty:
+        return Evidence(what, verdict=OPEN, why=f"{near} or {far} has no cell in these films")
+    return sign(what, both[f"{near}_mae"] - both[f"{far}_mae"], unit="film")
 
 
 @dataclass(frozen=True)
@@ -179,9 +202,10 @@ def _near(case: Case, drift: _Drift) -> Evidence:
     own = case.of(training.network, training.n_data, drift.other)["mae"].median()
     rows = case.regions[(case.regions["target"] == drift.other) & case.regions["R1_median"].notna()]
     inside = [drift.low <= condition.get(drift.by, np.nan) <= drift.high for condition in rows["condition"]]
-    off = (rows["R1_median"] - rows["R1_true"]).astype(float).abs()[inside]
+    rows = rows[inside]
+    off = (rows["R1_median"] - rows["R1_true"]).astype(float).abs().groupby(rows["point"]).median()
     what = f"{drift.other} between: test error of one window ({number(own)}) − deviation"
-    return sign(what, own - off, unit="map of a film")
+    return sign(what, own - off, unit="film")
 
 
 rises = _about_maps(_rises_sentence, _rises)

@@ -1,15 +1,20 @@
-"""Claims about which network reads better, and with how many training data."""
+"""Claims about which network reads better, and with how many training data.
+
+A source that compares some networks says nothing of others: verdicts are on those whose errors it prints, the rest is
+shown for comparison. Questions the source does not ask, of other ways to start, are decided from whatever there is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from weiss.figures.labels import RANDOM, Network
-from weiss.report.case import Case, Decided
+from weiss.figures.labels import IMAGENET, RANDOM, Network
+from weiss.report.case import SETS, Case, Decided, Decision
 from weiss.report.findings import number
 from weiss.report.verdicts import OPEN, Evidence, sign
 
@@ -24,45 +29,49 @@ def _pairs(case: Case) -> dict[str, list[tuple[Network, Network]]]:
     return pairs
 
 
-def _tried(case: Case, members: Iterable[Network]) -> str:
-    """Say if the source has no number of any of these networks."""
+def _tried(case: Case, members: Iterable[Network]) -> bool:
+    """Whether the source has a number of any of these networks."""
     rows = (*case.published.of("mae"), *case.published.of("pretraining_gain"))
-    named = {row.network for row in rows} & {network.label for network in members}
-    return "" if named else " (The source prints no numbers of this start.)"
+    return not {row.network for row in rows}.isdisjoint(network.label for network in members)
+
+
+def _shown(evidence: Evidence) -> Evidence:
+    """Leave a comparison without verdict."""
+    return replace(evidence, verdict="")
 
 
 def pretraining(case: Case) -> Decided:
-    """One claim per way to start, as a source that has one says nothing of the others."""
+    """One sentence per way to start, as a source that has one says nothing of the others."""
     sentence = "Starting from {} instead of " + RANDOM + " lowers the error."
     pairs = _pairs(case)
     for start, members in pairs.items():
-        evidence = [
-            case.lower(f"{target}, N = {size}: {a.label} − {b.label}", (a.label, size), (b.label, size), target)
-            for (a, b), target, size in product(members, case.targets, case.sizes)
-        ]
-        yield sentence.format(start) + _tried(case, [b for _, b in members]), evidence
+        tried, evidence = _tried(case, [b for _, b in members]), []
+        for (a, b), target, size in product(members, case.targets, case.sizes):
+            what = f"{target}, N = {size}: {a.label} − {b.label}"
+            one = case.lower(what, (a.label, size), (b.label, size), target)
+            evidence.append(_shown(one) if tried and not case.speaks(target, a.label, b.label) else one)
+        yield Decision(sentence.format(start), evidence, tried)
     printed = dict.fromkeys(row.network for row in case.published.of("pretraining_gain") if row.n_data)
     absent = [label for label in printed if label not in case.networks]
     if absent or not pairs:
         why = f"{', '.join(absent) or 'a pretrained network'} is not in this study"
-        yield sentence.format("trained weights"), [Evidence("pretraining", verdict=OPEN, why=why)]
+        yield Decision(sentence.format("trained weights"), [Evidence("pretraining", verdict=OPEN, why=why)])
 
 
 def pretraining_scarce(case: Case) -> Decided:
     sentence = "Starting from {} gains more where there are fewer training data."
     pairs = _pairs(case)
     if len(case.sizes) < 2 or not pairs:
-        yield sentence.format("trained weights"), [_one_size(case)]
+        yield Decision(sentence.format("trained weights"), [_one_size(case)])
         return
     few, many = case.sizes[0], case.sizes[-1]
     for start, members in pairs.items():
-        evidence = [
-            _gain_difference(
-                case, f"{target}: gain of {b.label} at N = {few} − at N = {many}", (a.label, b.label), few, many, target
-            )
-            for (a, b), target in product(members, case.targets)
-        ]
-        yield sentence.format(start) + _tried(case, [b for _, b in members]), evidence
+        tried, evidence = _tried(case, [b for _, b in members]), []
+        for (a, b), target in product(members, case.targets):
+            what = f"{target}: gain of {b.label} at N = {few} − at N = {many}"
+            one = _gain_difference(case, what, (a.label, b.label), few, many, target)
+            evidence.append(_shown(one) if tried and not case.speaks(target, a.label, b.label) else one)
+        yield Decision(sentence.format(start), evidence, tried)
 
 
 def _gain_difference(case: Case, what: str, pair: tuple[str, str], few: int, many: int, target: str) -> Evidence:
@@ -72,7 +81,8 @@ def _gain_difference(case: Case, what: str, pair: tuple[str, str], few: int, man
     if any(why):
         return Evidence(what, published=text, verdict=OPEN, why="; ".join(dict.fromkeys(filter(None, why))))
     first, second = (case.gains((pair[0], size), (pair[1], size), target) for size in (few, many))
-    return sign(what, (first - second).dropna(), text)
+    kinds = product(pair, (few, many))
+    return sign(what, case.independent((first - second).dropna(), *kinds), text, SETS)
 
 
 def _one_size(case: Case) -> Evidence:
@@ -84,16 +94,29 @@ def _alike() -> list[Evidence]:
     return [Evidence("networks", verdict=OPEN, why="no two networks of different size in this study")]
 
 
+def _absent(evidence: list[Evidence]) -> list[Evidence]:
+    """Say so where nothing but other networks than those of the source could be compared."""
+    if not evidence:
+        return _alike()
+    if any(one.verdict for one in evidence):
+        return evidence
+    why = "no network of this study is one whose errors the source prints"
+    return [Evidence("networks of the source", verdict=OPEN, why=why), *evidence]
+
+
 def larger(case: Case) -> Decided:
     least = case.smallest()
-    evidence = [
-        case.lower(f"{target}, N = {size}: {least} − {n.label}", (least, size), (n.label, size), target)
-        for n, target, size in product((n for n in case.larger() if n.plain), case.targets, case.sizes)
-    ]
-    yield "A large network reads better than the smallest one, both from random weights.", evidence or _alike()
+    evidence = []
+    for network, target, size in product((n for n in case.larger() if n.plain), case.targets, case.sizes):
+        what = f"{target}, N = {size}: {least} − {network.label}"
+        one = case.lower(what, (least, size), (network.label, size), target)
+        evidence.append(one if case.speaks(target, least, network.label) else _shown(one))
+    sentence = "A large network reads better than the smallest one, both from random weights."
+    yield Decision(sentence, _absent(evidence))
 
 
 def pretrained_beat_smallest(case: Case) -> Decided:
+    """The source says so of every network it starts from ImageNet weights, with or without numbers."""
     sentence = "Every large network that starts from {} reads better than the smallest one."
     least = case.smallest()
     starts = dict.fromkeys(n.start for n in case.larger() if not n.plain)
@@ -103,71 +126,95 @@ def pretrained_beat_smallest(case: Case) -> Decided:
             case.lower(f"{target}, N = {size}: {least} − {n.label}", (least, size), (n.label, size), target)
             for n, target, size in product(members, case.targets, case.sizes)
         ]
-        yield sentence.format(start), evidence
+        yield Decision(sentence.format(start), evidence, start == IMAGENET or _tried(case, members))
     if not starts:
-        yield sentence.format("trained weights"), _alike()
+        yield Decision(sentence.format("trained weights"), _alike())
 
 
 def more_data(case: Case) -> Decided:
     sentence = "More training data lower the error of the larger networks."
     if len(case.sizes) < 2:
-        yield sentence, [_one_size(case)]
+        yield Decision(sentence, [_one_size(case)])
         return
     few, many = case.sizes[0], case.sizes[-1]
-    evidence = [
-        case.lower(f"{target}, {n.label}: N = {few} − N = {many}", (n.label, few), (n.label, many), target)
-        for n, target in product(case.larger(), case.targets)
-    ]
-    yield sentence, evidence or _alike()
+    evidence = []
+    for network, target in product(case.larger(), case.targets):
+        what = f"{target}, {network.label}: N = {few} − N = {many}"
+        one = case.lower(what, (network.label, few), (network.label, many), target)
+        evidence.append(one if case.speaks(target, network.label) else _shown(one))
+    yield Decision(sentence, _absent(evidence))
 
 
 def more_data_smallest(case: Case) -> Decided:
     sentence = "More training data do less for the smallest network than for a larger one."
     least = case.smallest()
     if len(case.sizes) < 2 or least is None:
-        yield sentence, [_one_size(case)] if len(case.sizes) < 2 else _alike()
+        yield Decision(sentence, [_one_size(case)] if len(case.sizes) < 2 else _alike())
         return
     few, many = case.sizes[0], case.sizes[-1]
     evidence = []
     for target in case.targets:
         own = case.lower(f"{target}, {least} itself: N = {few} − N = {many}", (least, few), (least, many), target)
-        evidence.append(Evidence(own.what, own.here, own.published))
+        evidence.append(_shown(own))
         for network in case.larger():
-            what = f"{target}: gain of {network.label} − gain of {least}, N = {few} to {many}"
-            kinds = list(product((network.label, least), (few, many)))
-            printed = [case.published.value("mae", target=target, network=n, n_data=k) for n, k in kinds]
-            text = number(printed[0] - printed[1] - printed[2] + printed[3]) if None not in printed else "–"
-            if why := [reason for kind in kinds if (reason := case.obstacle(*kind, target))]:
-                evidence.append(Evidence(what, published=text, verdict=OPEN, why="; ".join(dict.fromkeys(why))))
-                continue
-            first, second = (case.gains((label, few), (label, many), target) for label in (network.label, least))
-            evidence.append(sign(what, (first - second).dropna(), text))
-    yield sentence, evidence
+            one = _more_than_least(case, network.label, least, few, many, target)
+            evidence.append(one if case.speaks(target, least, network.label) else _shown(one))
+    yield Decision(sentence, _absent(evidence))
+
+
+def _more_than_least(case: Case, label: str, least: str, few: int, many: int, target: str) -> Evidence:
+    what = f"{target}: gain of {label} − gain of {least}, N = {few} to {many}"
+    kinds = list(product((label, least), (few, many)))
+    printed = [case.published.value("mae", target=target, network=n, n_data=k) for n, k in kinds]
+    text = number(printed[0] - printed[1] - printed[2] + printed[3]) if None not in printed else "–"
+    if why := [reason for kind in kinds if (reason := case.obstacle(*kind, target))]:
+        return Evidence(what, published=text, verdict=OPEN, why="; ".join(dict.fromkeys(why)))
+    first, second = (case.gains((name, few), (name, many), target) for name in (label, least))
+    return sign(what, case.independent((first - second).dropna(), *kinds), text, SETS)
 
 
 def harder(case: Case) -> Decided:
-    """Which parameter is the harder one is taken from the published errors."""
+    """Which parameter is the harder one is taken from the published errors.
+
+    Where values are spread more widely every reader errs more, the median predictor, too. So the error must also be
+    larger as a share of that of the median predictor.
+    """
     printed = {target: [r.value for r in case.published.of("mae") if r.target == target] for target in case.targets}
     ranked = sorted((t for t in case.targets if printed[t]), key=lambda t: np.median(printed[t]))
     if len(ranked) < 2:
-        yield (
-            "One parameter is harder to read than another.",
-            [Evidence("parameters", verdict=OPEN, why="no two parameters of this study have published errors")],
-        )
+        why = "no two parameters of this study have published errors"
+        sentence = "One parameter is harder to read than another."
+        yield Decision(sentence, [Evidence("parameters", verdict=OPEN, why=why)])
         return
     easy, hard = ranked[0], ranked[-1]
     evidence = []
     for network, size in product(case.networks.values(), case.sizes):
-        what = f"{network.label}, N = {size}: error of {hard} − error of {easy}"
-        values = [case.published.value("mae", target=t, network=network.label, n_data=size) for t in (hard, easy)]
-        text = number(values[0] - values[1]) if None not in values else "–"
-        why = [reason for t in (hard, easy) if (reason := case.obstacle(network.label, size, t))]
-        if why:
-            evidence.append(Evidence(what, published=text, verdict=OPEN, why="; ".join(dict.fromkeys(why))))
-            continue
-        first, second = (case.of(network.label, size, t)["mae"] for t in (hard, easy))
-        evidence.append(sign(what, first - second, text))
-    yield f"{hard} is harder to read than {easy}: its error is larger.", evidence
+        both = _harder(case, network.label, size, easy, hard)
+        speaks = case.speaks(easy, network.label) and case.speaks(hard, network.label)
+        evidence += both if speaks else map(_shown, both)
+    sentence = (
+        f"{hard} is harder to read than {easy}: its error is larger, also as a share of the error of the median "
+        "predictor."
+    )
+    yield Decision(sentence, _absent(evidence))
+
+
+def _harder(case: Case, label: str, size: int, easy: str, hard: str) -> list[Evidence]:
+    what = f"{label}, N = {size}: error of {hard} − error of {easy}"
+    share = f"{what}, each divided by that of the median predictor"
+    values = [case.published.value("mae", target=t, network=label, n_data=size) for t in (hard, easy)]
+    text = number(values[0] - values[1]) if None not in values else "–"
+    if why := [reason for t in (hard, easy) if (reason := case.obstacle(label, size, t))]:
+        obstacle = "; ".join(dict.fromkeys(why))
+        return [Evidence(what, published=text, verdict=OPEN, why=obstacle), Evidence(share, verdict=OPEN, why=obstacle)]
+    first, second = (case.of(label, size, t) for t in (hard, easy))
+    differences = first["mae"] - second["mae"]
+    shares = first["mae"] / first["baseline"] - second["mae"] / second["baseline"]
+    kind = (label, size)
+    return [
+        sign(what, case.independent(differences, kind), text, SETS),
+        sign(share, case.independent(shares, kind), unit=SETS),
+    ]
 
 
 def flattened(case: Case) -> Decided:
@@ -185,30 +232,34 @@ def flattened(case: Case) -> Decided:
     )
     size = case.sizes[-1] if case.sizes else 0
     if why := case.obstacle(network, size, target):
-        yield sentence, [Evidence(network, verdict=OPEN, why=why)]
+        yield Decision(sentence, [Evidence(network, verdict=OPEN, why=why)])
         return
     rows = _end_rows(case, network, size, target)
     if rows.empty:
-        yield sentence, [Evidence(network, verdict=OPEN, why="there are no predictions on disk")]
+        yield Decision(sentence, [Evidence(network, verdict=OPEN, why="there are no predictions on disk")])
         return
+    # Whoever reads imperfectly is above the lowest value and below the highest: the ends alone decide nothing.
     evidence = []
     for end, (true, read) in (("low", quoted[0]), ("high", quoted[-1])):
-        off = rows[f"predicted_{end}"] - rows[end]
-        what = f"{network} at {target} = {rows[end].median():g}: {'read − true' if end == 'low' else 'true − read'}"
-        text = f"reads {number(read)} at {target} = {true:g}"
-        found = sign(what, off if end == "low" else -off, text)
-        here = f"reads {number(rows[f'predicted_{end}'].median())}; {found.here}"
-        evidence.append(Evidence(what, here, text, found.verdict, found.why))
+        what = f"{network} at {target} = {rows[end].median():g}"
+        here = f"reads {number(rows[f'predicted_{end}'].median())}"
+        evidence.append(Evidence(what, here, f"reads {number(read)} at {target} = {true:g}"))
     spans = _span(rows)
     for other in case.larger():
         what = f"span of {other.label} − span of {network}, as shares of the true range of {target}"
+        speaks = case.speaks(target, other.label)
         if why := case.obstacle(other.label, size, target):
-            evidence.append(Evidence(what, verdict=OPEN, why=why))
+            evidence.append(Evidence(what, verdict=OPEN if speaks else "", why=why))
             continue
         against = _end_rows(case, other.label, size, target)
-        differences = [] if against.empty else (_span(against) - spans).dropna()
-        evidence.append(sign(what, differences))
-    yield sentence, evidence
+        # Without predictions of a repeat there is nothing to subtract.
+        differences = (_span(against) - spans).dropna() if len(against) else pd.Series(dtype=float)
+        one = sign(what, case.independent(differences, (other.label, size), (network, size)), unit=SETS)
+        evidence.append(one if speaks else _shown(one))
+    if not any(one.verdict for one in evidence):
+        why = "no larger network of the source to compare spans with"
+        evidence.append(Evidence(f"span of a larger network − span of {network}", verdict=OPEN, why=why))
+    yield Decision(sentence, evidence)
 
 
 def _end_rows(case: Case, network: str, size: int, target: str) -> pd.DataFrame:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from weiss.figures.labels import networks
+from weiss.figures.labels import IMAGENET, RANDOM, networks
 from weiss.report.collect import Collected
 from weiss.report.tables import Table
+
+ADAPTIVE = 0.0
+"""Stands for the time step of an integrator that chooses its own."""
 
 _SETTINGS = {
     "learning_rate": "learning rate",
@@ -35,6 +38,9 @@ def sizes(found: Collected) -> Table:
     for quantity, what, here in _here(found) if published else ():
         place = published.row(quantity) or published.row(quantity, condition=_grid_of(quantity, what))
         if place is None or not here:
+            continue
+        if quantity == "time_step" and ADAPTIVE in here:
+            rows.append((what, "adaptive", _text(place.value), "different", place.source))
             continue
         low, high = min(here), max(here)
         text = _text(low) if low == high else f"{_text(low)} – {_text(high)}"
@@ -85,21 +91,24 @@ def _here(found: Collected) -> Iterator[tuple[str, str, list[float]]]:
         values = {params[name] for params in every if isinstance(params.get(name), int | float)}
         if values and name not in ("ny", "nx"):
             yield name, f"setting {name}", sorted(values)
+    steps = {ADAPTIVE if params["integrator"] == "rkc" else params["dt"] for params in every if "integrator" in params}
+    yield "time_step", "time step of the integrator", sorted(steps)
     for result in found.groups:
         side = study.groups[result.name].grid[0]
         if result.timed:
             yield "hours_per_film", f"hours per film of {side} cells", [result.seconds / result.timed / 3600]
     if trainings:
         yield from _learning(found)
-    seconds = [
-        metrics["timing"]["seconds"] / len(metrics["films"]) for metrics in found.maps.values() if _timed(metrics)
-    ]
-    if seconds:
-        yield "map_seconds", "seconds per mapped film", [median(seconds)]
+    for name, words in (("seconds", "seconds per mapped film"), ("windows", "windows read per mapped film")):
+        shares = [
+            metrics["timing"][name] / len(metrics["films"]) for metrics in found.maps.values() if _timed(metrics, name)
+        ]
+        if shares:
+            yield f"map_{name}", words, [median(shares)]
 
 
-def _timed(metrics: dict) -> bool:
-    return bool(metrics["films"]) and isinstance((metrics.get("timing") or {}).get("seconds"), int | float)
+def _timed(metrics: dict, name: str) -> bool:
+    return bool(metrics["films"]) and isinstance((metrics.get("timing") or {}).get(name), int | float)
 
 
 def _learning(found: Collected) -> Iterator[tuple[str, str, list[float]]]:
@@ -110,7 +119,9 @@ def _learning(found: Collected) -> Iterator[tuple[str, str, list[float]]]:
     yield "window", "window, cells", [trainings[0].window]
     yield "train_seeds", "training seeds to draw from", [len(_pool(found))]
     yield "repeats", "repeats of a training", sorted(set(repeats.values()))
-    yield "networks", f"networks run (of {len(networks(found.study))} in the study)", [len({n for n, _ in repeats})]
+    # Starts that the source did not try are no part of its count.
+    alike = {n.label for n in networks(found.study).values() if n.start in (RANDOM, IMAGENET)}
+    yield "networks", f"networks run (of {len(alike)} in the study)", [len(alike & {n for n, _ in repeats})]
     for name, words in _SETTINGS.items():
         yield name, words, sorted({training.recipe[name] for training in trainings})
 
