@@ -142,7 +142,10 @@ def test_repeats_in_shared_jobs(campaign: Campaign) -> None:
     """More repeats make more jobs; those whose block is not full take stock, and train what is new only."""
     campaign.values["learn"] |= {"repeats": 3, "trainings_per_job": 2, "networks": {"mod": {}}}
     campaign.write()
-    kept = (paths.training(campaign.results, "small", "mod-n1-r01"), paths.maps(campaign.results, "small", "mod-n1-r01"))
+    kept = (
+        paths.training(campaign.results, "small", "mod-n1-r01"),
+        paths.maps(campaign.results, "small", "mod-n1-r01"),
+    )
     old = [contents(folder) for folder in kept]
     campaign.run("maps")
     assert [contents(folder) for folder in kept] == old
