@@ -46,7 +46,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     if not targets:
         raise UserError("no parameter differs between inner and outer in any film", str(study.path))
     width = min(style.WIDTH, 4.3 * len(targets))
-    figure, axes = style.canvas(1, len(targets), width, 4.2)
+    figure, axes = style.canvas(1, len(targets), width, 5.0)
     tables = []
     for axis, target in zip(axes[0], targets, strict=True):
         shown = [
@@ -80,5 +80,6 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         axis.set_title(f"threshold on {style.symbol(target)}")
         axis.set_xlabel("false positive rate")
         axis.set_ylabel("true positive rate")
-        axis.legend(loc="lower right", handlelength=1.2)
+        # Below: a curve of a map that misleads would run behind it.
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, handlelength=1.2, fontsize=8)
     return figure, pd.concat(tables, ignore_index=True)
