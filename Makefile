@@ -5,13 +5,13 @@
 #
 # CORES=2 make demo                 limit the cores
 # make test PYTEST='-k workflow'    pass options to pytest
-# JOBS=4 make test                  test files side by side (default 2)
+# JOBS=4 make test                  test files side by side (default: 3, on fewer than 4 cores 2)
 
 SHELL := /bin/sh
 VENV := .venv
 CORES ?= all
 PYTEST ?=
-JOBS ?= 2
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); if [ $$n -lt 4 ]; then echo 2; else echo 3; fi)
 # the first interpreter that is new enough; PYTHON=... overrides
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -33,7 +33,7 @@ demo: env
 	@echo "Report: $(CURDIR)/results/demo/report/index.html"
 
 test: env
-	$(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile $(PYTEST)
+	$(VENV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 lint: env
 	$(VENV)/bin/ruff check .

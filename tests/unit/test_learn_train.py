@@ -21,8 +21,9 @@ from sklearn.metrics import mean_absolute_error, r2_score
 
 from weiss import learn, paths
 from weiss.errors import UserError
-from weiss.learn import train
+from weiss.learn import pretrain, train
 from weiss.learn.networks import build
+from weiss.learn.networks.regressor import read_tensors
 from weiss.learn.predict import load, predict
 from weiss.learn.train import Trainer
 
@@ -225,7 +226,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from weiss import atomic
-from weiss.learn import train
+from weiss.learn import pretrain, train
 from weiss.study import load_study
 
 study, results, moment, number = sys.argv[1:]
@@ -479,15 +480,17 @@ def pretrained(folder):
 
 def test_training_starts_from_its_pretraining(tmp_path):
     study, weights = pretrained(tmp_path)
-    weights.parent.mkdir(parents=True)
-    torch.save({"state_dict": learn_state(), "digest": study.pretrainings["contours-mod"].digest}, weights)
+    pretrain.run(study, "contours-mod", tmp_path / "results")
     result = run(study, "small-n1-r01")
     assert (result["network"], result["architecture"], result["start"]) == ("small", "mod", "contours-mod")
     assert result["weights_sha256"] == train.sha256_of(weights)
     best = load(folder_of(study, "small-n1-r01") / "best.pt")
     assert best.network == "mod"
     torch.testing.assert_close(
-        best.module.net.features.conv3.weight, learn_state()["features.conv3.weight"], rtol=0, atol=1e-6
+        best.module.net.features.conv3.weight,
+        read_tensors(weights)["state_dict"]["features.conv3.weight"],
+        rtol=0,
+        atol=1e-6,
     )
 
 
@@ -495,9 +498,12 @@ def test_a_pretraining_that_is_missing_or_another_stops_before_training(tmp_path
     study, weights = pretrained(tmp_path)
     with pytest.raises(UserError, match=r"no pretrained weights; pretrain it first \(`weiss pretrain`\)"):
         run(study, "small-n1-r01")
-    weights.parent.mkdir(parents=True)
-    torch.save({"state_dict": learn_state(), "digest": "0" * 16}, weights)
-    with pytest.raises(UserError, match="weights of another pretraining; pretrain it again"):
+    pretrain.run(study, "contours-mod", tmp_path / "results")
+    other = dataclasses.replace(study.pretrainings["contours-mod"], digest="0" * 16)
+    with pytest.raises(UserError, match="damaged, or of another pretraining; pretrain it again"):
+        run(dataclasses.replace(study, pretrainings={"contours-mod": other}), "small-n1-r01")
+    weights.write_bytes(weights.read_bytes() + b"\0")
+    with pytest.raises(UserError, match="damaged, or of another pretraining; pretrain it again"):
         run(study, "small-n1-r01")
     assert not folder_of(study, "small-n1-r01").exists()
 

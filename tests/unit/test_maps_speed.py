@@ -266,7 +266,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 def with_precision(study: Study, name: str) -> Study:
-    return replace(study, maps={"mod-n2-r01": replace(study.maps["mod-n2-r01"], precision=name, stride=3)})
+    made = replace(study.maps["mod-n2-r01"], precision=name, stride=3, digest=f"{name}, stride 3")
+    return replace(study, maps={"mod-n2-r01": made})
 
 
 def test_reduced_precision_on_a_cpu_is_refused(trained: Trained) -> None:
@@ -321,7 +322,8 @@ def test_a_films_map_does_not_feel_other_films(trained: Trained) -> None:
     with xr.open_dataset(path, engine="h5netcdf") as data:
         together = data["D_map"].values
     last = whole.maps["mod-n2-r01"].points[-1:]
-    maps.run(replace(whole, maps={"mod-n2-r01": replace(whole.maps["mod-n2-r01"], points=last)}), "mod-n2-r01", results)
+    alone = replace(whole.maps["mod-n2-r01"], points=last, digest="the last film alone")
+    maps.run(replace(whole, maps={"mod-n2-r01": alone}), "mod-n2-r01", results)
     with xr.open_dataset(path, engine="h5netcdf") as data:
         np.testing.assert_array_equal(data["D_map"].values[0], together[-1])
 
