@@ -1,0 +1,1 @@
+"""Time steppers of a batch of films, each film with its own time and step."""
