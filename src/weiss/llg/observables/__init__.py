@@ -1,0 +1,1 @@
+"""Numbers read off a state (3, nz, ny, nx) on its mesh: charge, walls, domain width, means."""
