@@ -16,6 +16,6 @@ setup(
         "weiss.schemas": ["*.json", "models/*.json"],
         "weiss.report": ["*.j2", "*.html", "*.css", "*.js"],
         "weiss": ["fftw_wisdom.txt"],
-        "weiss.tdgl": ["*.cu"],
+        "": ["*.cu"],
     },
 )

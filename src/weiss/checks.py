@@ -11,7 +11,8 @@ from typing import Any
 from weiss.errors import UserError
 from weiss.learn.networks.names import NAMES as NETWORKS
 from weiss.limits import SETTINGS_FAULT
-from weiss.schema import models, number_fault, suggest
+from weiss.models import variables
+from weiss.schema import models, number_fault, parameter_defaults, suggest
 from weiss.spaces import MOST_POINTS, Condition
 from weiss.yamlfile import Document, Key
 
@@ -43,6 +44,10 @@ def check_parameters(
     known, required = schema["properties"], schema["required"]
     inner_names = [name for name, part in known.items() if "x-inner-of" in part]
     names, first = list(conditions[0][0]), conditions[0][1]
+    if inner is not None and not inner_names:
+        raise UserError(
+            f"the films of the model {model} have no inner region", document.where(*key[:-1], "inner"), "remove inner"
+        )
     for name in names:
         if name not in known:
             raise UserError(f"the model {model} has no parameter {name!r}", first, suggest(name, known))
@@ -88,12 +93,12 @@ def check_settings(
     document: Document, key: Key, model: str, settings: dict[str, Any], conditions: Sequence[tuple[Condition, str]]
 ) -> None:
     """Settings of a model must suit its conditions."""
-    settings_fault = SETTINGS_FAULT.get(model)
-    for condition, _ in conditions if settings_fault else ():
-        fault = settings_fault(settings, condition)
+    settings_fault, defaults = SETTINGS_FAULT.get(model), parameter_defaults(model)
+    for condition, where in conditions if settings_fault else ():
+        fault = settings_fault(settings, defaults | condition)
         if fault:
             name, what, fix = fault
-            raise UserError(what, document.where(*key, model, name), fix)
+            raise UserError(what, where if name in condition else document.where(*key, model, name), fix)
 
 
 def check_size(document: Document, key: Key, conditions: int, seeds: int) -> None:
@@ -138,6 +143,10 @@ def check_learn(document: Document, learn: dict[str, Any], groups: dict[str, Any
             f"the films of {group.name} are nonuniform: a crop of them has no one value to learn",
             where("learn", "data"),
             "name a group without inner",
+        )
+    if "pattern" not in variables(group.model):
+        raise UserError(
+            f"the films of {group.name} have no pattern to learn from", where("learn", "data"), "name another group"
         )
     for index, target in enumerate(learn["targets"]):
         if target not in group.parameters:
@@ -256,6 +265,8 @@ def check_calibration(
         if name not in groups:
             raise UserError(f"no group of films named {name!r}", where, suggest(name, groups))
         group = groups[name]
+        if "h_crossing" not in variables(group.model):
+            raise UserError(f"the films of {name} have no crossing to reach", where, "leave the group out")
         if group.inner_margin is not None:
             raise UserError(f"the films of {name} are nonuniform: no table lists them", where, "leave the group out")
         if set(row) != set(group.parameters):

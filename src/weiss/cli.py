@@ -78,6 +78,8 @@ def _run(arguments: argparse.Namespace) -> None:
         return select_device(arguments.device or study.compute[part]["device"], part)
 
     if stage == "check":
+        for line in study.warnings:
+            print(f"weiss: warning: {line}", file=sys.stderr)
         print("ok")
     elif stage == "plan":
         from weiss import plan

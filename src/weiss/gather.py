@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import h5netcdf
     import xarray
 
+    from weiss.variables import Variable
+
 _AGAIN = "run the same command again: what is sound is kept, the rest is simulated"
 
 
@@ -93,8 +95,13 @@ def open_dataset(path: Path) -> xarray.Dataset:
         ) from error
 
 
-def require_crossed(dataset: xarray.Dataset, rows: Sequence[int], path: Path) -> None:
-    """Stop before a film that never reached its crossing is taken for one that did.
+def good(dataset: xarray.Dataset) -> np.ndarray:
+    """Which films came to the end their model means them to have, (film,) boolean."""
+    return np.isin(dataset["status"].values.astype(str), models.ending(dataset.attrs["model"]).good)
+
+
+def require_good(dataset: xarray.Dataset, rows: Sequence[int], path: Path) -> None:
+    """Stop before a film that did not come to its end (`weiss.variables.Ending`) is taken for one that did.
 
     Parameters
     ----------
@@ -108,16 +115,17 @@ def require_crossed(dataset: xarray.Dataset, rows: Sequence[int], path: Path) ->
     Raises
     ------
     UserError
-        If the pattern of such a film is not one taken at its crossing.
+        If there is such a film among them: its pattern is not what the others' are.
     """
-    chosen = dataset["point"].values.astype(str)[list(rows)]
-    status = dataset["status"].values.astype(str)[list(rows)]
-    wrong = [f"{point} ({state})" for point, state in zip(chosen, status, strict=True) if state != "crossed"]
-    if wrong:
+    wrong = np.flatnonzero(~good(dataset)[list(rows)])
+    if wrong.size:
+        row = list(rows)[wrong[0]]
+        point, state = (str(dataset[name].values[row]) for name in ("point", "status"))
         raise UserError(
-            f"{len(wrong)} of {len(chosen)} films have no pattern at a crossing, {wrong[0]} among them",
+            f"{wrong.size} of {len(rows)} films {models.ending(dataset.attrs['model']).failed}, {point} ({state}) "
+            "among them",
             str(path),
-            "leave their parameters out of the films to learn from or to map (the loops figure shows them)",
+            "leave their parameters out of the films to learn from or to map",
         )
 
 
@@ -176,23 +184,24 @@ def _write(file: h5netcdf.File, check: Callable[[], None], study: Study, group: 
     """Films in the group's order: by parameters, then seed."""
     import h5py
 
-    films, (ny, nx) = group.points, group.grid
-    text = h5py.string_dtype()
-    columns: dict[str, list[Any]] = {name: [] for name in store.SCALARS}
+    films, kinds, text = group.points, models.variables(group.model), h5py.string_dtype()
+    arrays, scalars = models.arrays(group.model), models.scalars(group.model)
+    columns: dict[str, list[Any]] = {name: [] for name in scalars}
     variables: dict[str, Any] = {}
     for row, film in enumerate(_read(films, results)):
         if not variables:
-            file.dimensions = {"film": len(films), "y": ny, "x": nx, "loop": len(film["loop_h"])}
-            variables = {name: _film_variable(file, name) for name in store.ARRAYS}
-        for name in store.ARRAYS:
+            sizes = {dim: size for name in arrays for dim, size in zip(kinds[name].dims, film[name].shape, strict=True)}
+            file.dimensions = {"film": len(films)} | sizes
+            variables = {name: _film_variable(file, name, kinds[name]) for name in arrays}
+        for name in arrays:
             variables[name][row] = film[name]
-        for name in store.SCALARS:
+        for name in scalars:
             columns[name].append(film[name])
         check()
         if (row + 1) % 500 == 0:
             print(f"{group.name}: {row + 1} of {len(films)} films", file=sys.stderr, flush=True)
     for name, values in columns.items():
-        kind = store.VARIABLES[name]
+        kind = kinds[name]
         _add(file, name, ("film",), text if kind.dtype == "str" else kind.dtype, values, kind.units, kind.long_name)
     for name, (units, long_name) in models.describe(group.model, group.parameters).items():
         values = [point.condition[name] for point in films]
@@ -201,19 +210,19 @@ def _write(file: h5netcdf.File, check: Callable[[], None], study: Study, group: 
         file, "seed", ("film",), "<i8", [point.seed for point in films], "1", "seed of the initial state and the noise"
     )
     _add(file, "point", ("film",), text, [point.id for point in films], "1", "id of the film")
-    for axis, size, direction in (("y", ny, "rows"), ("x", nx, "columns")):
-        _add(file, axis, (axis,), "<i4", np.arange(size), "cells", f"cell index along {direction}")
+    for axis, along in models.stored(group.model).coordinates(films[0].params).items():
+        dtype = text if along.dtype == "str" else along.dtype
+        _add(file, axis, (axis,), dtype, along.values, along.units, along.long_name)
     coordinates = " ".join((*group.parameters, "seed", "point"))
-    for name in store.VARIABLES:
+    for name in kinds:
         file.variables[name].attrs["coordinates"] = coordinates
     for name, value in _description(study, group).items():
         file.attrs[name] = value
     check()
 
 
-def _film_variable(file: h5netcdf.File, name: str) -> h5netcdf.Variable:
+def _film_variable(file: h5netcdf.File, name: str, kind: Variable) -> h5netcdf.Variable:
     """One film per chunk: what is read together lies together."""
-    kind = store.VARIABLES[name]
     chunks = (1, *(len(file.dimensions[dim]) for dim in kind.dims))
     variable = store.create_variable(file, name, ("film", *kind.dims), kind.dtype, chunks)
     variable.attrs["units"], variable.attrs["long_name"] = kind.units, kind.long_name

@@ -1,18 +1,32 @@
-"""The simulation models this project knows: adding one is an entry here, its package, and its schema."""
+"""The simulation models this project knows: adding one is an entry here, its package, and its schema.
+
+The package of a model has
+
+* ``simulate(films, device, threads)``, a `Solver`, and ``version.SIM_VERSION``, part of every film's id;
+* a module ``stored``, light to import, that says what is kept of a film: ``VARIABLES`` (name →
+  `weiss.variables.Variable`; a film result has an attribute of the same name for each, `pattern` excepted), ``FINITE``
+  (arrays that must be), ``ENDING`` (`weiss.variables.Ending`), ``sizes(params)`` (dimension → length, where the
+  parameters fix it) and ``coordinates(params)`` (dimension → `weiss.variables.Coordinate`).
+
+A model whose films are pictures has a variable ``pattern``, (y, x) int8 of ±1, and ``stored.picture(arrays)`` makes it
+from the other arrays: that is what figures of patterns show and networks read. A model without it has neither.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from weiss import schema
 from weiss.errors import UserError
+from weiss.variables import Ending, Variable
 
 Solver = Callable[..., Iterator[tuple[int, Any]]]
 
-PACKAGES: dict[str, str] = {"tdgl": "weiss.tdgl"}
-"""Model -> package with `simulate(films, device, threads)` and `version.SIM_VERSION`."""
+PACKAGES: dict[str, str] = {"llg": "weiss.llg", "tdgl": "weiss.tdgl"}
+"""Model -> package."""
 
 
 def _package(model: str) -> str:
@@ -35,6 +49,31 @@ def solver(model: str) -> Solver:
 def sim_version(model: str) -> int:
     """Version of a model's numerics, part of every point id; raises as `solver` does."""
     return import_module(f"{_package(model)}.version").SIM_VERSION
+
+
+def stored(model: str) -> ModuleType:
+    """What a model keeps of a film (see the top of this module); raises as `solver` does."""
+    return import_module(f"{_package(model)}.stored")
+
+
+def variables(model: str) -> dict[str, Variable]:
+    """What is stored of every film of a model, by name; raises as `solver` does."""
+    return stored(model).VARIABLES
+
+
+def arrays(model: str) -> tuple[str, ...]:
+    """Names of the variables with dimensions."""
+    return tuple(name for name, variable in variables(model).items() if variable.dims)
+
+
+def scalars(model: str) -> tuple[str, ...]:
+    """Names of the variables that are one number or word."""
+    return tuple(name for name, variable in variables(model).items() if not variable.dims)
+
+
+def ending(model: str) -> Ending:
+    """Which films of a model may be learned from; raises as `solver` does."""
+    return stored(model).ENDING
 
 
 def describe(model: str, parameters: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -71,6 +71,7 @@ def plan(study: Study, results: Path) -> dict[str, Any]:
             "maps": sum(row["maps"] for row in maps),
             "maps_done": sum(row["done"] for row in maps),
         },
+        "warnings": list(study.warnings),
         "estimate": {
             "gpu_hours": hours["gpu"] | {"total": sum(hours["gpu"].values())},
             "cpu_core_hours": hours["cpu"] | {"total": sum(hours["cpu"].values())},
@@ -94,7 +95,7 @@ def recorded_seconds(study: Study, results: Path) -> Recorded:
     found: Recorded = {}
     for log in sorted(results.glob("*/sim/*.computed.jsonl")):
         for entry in _entries(log):
-            if entry.get("id") in study.points and entry.get("device") in costs.SECONDS_PER_EVALUATION:
+            if entry.get("id") in study.points and entry.get("device") in ("cpu", "gpu"):
                 seconds = entry.get("seconds")
                 if isinstance(seconds, int | float) and seconds > 0:
                     found[entry["id"]] = (entry["device"], float(seconds))
@@ -116,13 +117,15 @@ def _correction(group: Group, recorded: Recorded, device: str) -> tuple[float, i
     ours = [(point, recorded[point.id][1]) for point in group.points if recorded.get(point.id, ("",))[0] == device]
     if not ours:
         return 1.0, 0
-    return sum(seconds for _, seconds in ours) / sum(costs.film_seconds(p.params, device) for p, _ in ours), len(ours)
+    modelled = sum(costs.film_seconds(group.model, point.params, device) for point, _ in ours)
+    return sum(seconds for _, seconds in ours) / modelled, len(ours)
 
 
 def _group(study: Study, group: Group, results: Path, recorded: Recorded) -> dict[str, Any]:
     missing = [point for point in group.points if not paths.point_file(results, point.id).is_file()]
     row: dict[str, Any] = {
         "group": group.name,
+        "model": group.model,
         "grid": list(group.grid),
         "conditions": len({tuple(point.condition.values()) for point in group.points}),
         "seeds": len({point.seed for point in group.points}),
@@ -134,10 +137,10 @@ def _group(study: Study, group: Group, results: Path, recorded: Recorded) -> dic
     }
     for device in ("gpu", "cpu"):
         factor, films = _correction(group, recorded, device)
-        seconds = factor * sum(costs.film_seconds(point.params, device) for point in missing)
+        seconds = factor * sum(costs.film_seconds(group.model, point.params, device) for point in missing)
         row |= {f"{device}_hours": seconds / 3600, f"{device}_recorded_films": films}
     # Every film lies on disk twice: by itself, in the store all studies share, and in the gathered dataset.
-    film = costs.film_bytes(group.grid[0] * group.grid[1], group.points[0].params["loop_samples"])
+    film = costs.film_bytes(group.model, group.points[0].params)
     return row | {"disk_bytes": round(2 * film * len(group.points))}
 
 
@@ -231,16 +234,11 @@ def _basis(groups: list[dict[str, Any]], learns: bool) -> list[str]:
             films = row[f"{device}_recorded_films"]
             if films:
                 basis.append(f"films {row['group']} on {device.upper()}: {films} recorded films of this study")
-    modelled = [row["group"] for row in groups if not (row["gpu_recorded_films"] and row["cpu_recorded_films"])]
-    if modelled:
-        basis.append(
-            f"films {', '.join(modelled)}{' otherwise' if basis else ''}: "
-            f"{costs.EVALUATIONS:.2g} × √(J² + ({costs.EVALUATIONS_DISORDER:g} · noise_scale · D)²) evaluations "
-            f"of a 64² film (× quarter/10⁵ to the {costs.EVALUATIONS_POWER_OF_QUARTER:g} "
-            f"× cells/64² to the {costs.EVALUATIONS_POWER_OF_CELLS:g}), "
-            f"{costs.SECONDS_PER_EVALUATION['cpu'][1]:.2g} s per cell and evaluation on a core, "
-            f"{costs.SECONDS_PER_EVALUATION['gpu'][1]:.2g} s on a GPU with a full batch"
-        )
+    modelled = [row for row in groups if not (row["gpu_recorded_films"] and row["cpu_recorded_films"])]
+    recorded = " otherwise" if basis else ""
+    for model in dict.fromkeys(row["model"] for row in modelled):
+        names = ", ".join(row["group"] for row in modelled if row["model"] == model)
+        basis.append(f"films {names}{recorded}: {costs.basis(model)}")
     if learns:
         basis.append(
             f"trainings: {costs.TYPICAL_EPOCHS} epochs, {costs.GMAC_PER_SECOND['cpu']:g} (core) and "
@@ -331,6 +329,8 @@ def text(found: Mapping[str, Any]) -> str:
         f"{size(estimate['disk_bytes'])} of disk"
     )
     parts.append("\n".join(["Estimated from", *(f"  {line}" for line in estimate["basis"])]))
+    if found["warnings"]:
+        parts.append("\n".join(f"warning: {line}" for line in found["warnings"]))
     return "\n\n".join(parts)
 
 

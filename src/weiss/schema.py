@@ -1,7 +1,8 @@
 """The study schema: where it lies, checking a study against it in one clear line, and filling in its defaults.
 
 Besides ``study.schema.json`` there is one file per model, ``models/<model>.schema.json``, with the parameters of a
-condition and the settings of the model. Adding such a file makes the model known here.
+condition and the settings of the model. Adding such a file makes the model known here. A parameter of a condition may
+have a default (it may then be left out), units (``x-units``), and may be that of an inner region (``x-inner-of``).
 
 The schemas are JSON Schema (2020-12) without alternatives (``anyOf``, ``oneOf``): every fault has one cause and one
 message. ``default`` supplies what is left out; the default of a section supplies its missing keys.
@@ -58,6 +59,12 @@ def models() -> dict[str, Schema]:
     """Schemas of the models by name."""
     files = sorted((schema_folder() / "models").glob("*.schema.json"))
     return {path.name.removesuffix(".schema.json"): json.loads(path.read_text(encoding="utf-8")) for path in files}
+
+
+def parameter_defaults(model: str) -> dict[str, float]:
+    """Values of the parameters of a condition that may be left out."""
+    known = models()[model]["$defs"]["parameters"]["properties"]
+    return {name: float(part["default"]) for name, part in known.items() if "default" in part}
 
 
 @cache

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from weiss import models, paths, store
+from weiss import limits, models, paths, store
 from weiss.errors import SimulationError, UserError
 from weiss.study import Point, Shard, Study
 
@@ -56,6 +56,8 @@ def run(
         f"{len(missing)} to simulate on {device}"
     )
     if missing:
+        for line in limits.doubts(missing[0].model, [point.params for point in missing]):
+            _say(f"weiss: warning: {line}")
         _simulate(study.name, shard, missing, results, device, threads, solver or models.solver(missing[0].model))
     try:
         store.write_manifest(results, study.name, shard)
@@ -114,11 +116,12 @@ def _on_disk(results: Path, point: Point) -> bool:
 
 
 def _log_entry(point: Point, film: Any, device: str) -> dict[str, Any]:
-    return {
+    counts = {
+        name: kind for name, kind in models.variables(point.model).items() if kind.dtype == "<i8" and not kind.dims
+    }
+    return {name: int(getattr(film, name)) for name in counts} | {
         "id": point.id,
         "seconds": float(film.seconds),
-        "evaluations": int(film.evaluations),
-        "avalanches": int(film.avalanches),
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "device": device,

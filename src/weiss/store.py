@@ -14,7 +14,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,20 +30,17 @@ from weiss.atomic import (
     set_aside,
 )
 from weiss.errors import UserError
-from weiss.patterns.binarise import binarise
 from weiss.study import Point, Shard, Study, canonical_json
 
 if TYPE_CHECKING:
     import h5netcdf
 
+    from weiss.variables import Variable
+
 # h5netcdf and h5py are imported where they are used: the workflow's head process checks manifests and needs neither.
 
 __all__ = [
-    "ARRAYS",
-    "SCALARS",
-    "VARIABLES",
     "DamagedFile",
-    "Variable",
     "append_computed",
     "atomic_hdf5",
     "atomic_json",
@@ -69,46 +65,8 @@ __all__ = [
 
 GZIP_LEVEL = 4
 
-
-@dataclass(frozen=True)
-class Variable:
-    """How one quantity of a film is stored.
-
-    Attributes
-    ----------
-    dims : tuple of str
-        Dimensions within one film; empty for a single number or word.
-    dtype : str
-        NumPy type, or "str".
-    units, long_name : str
-        As written into the files.
-    """
-
-    dims: tuple[str, ...]
-    dtype: str
-    units: str
-    long_name: str
-
-
-VARIABLES: dict[str, Variable] = {
-    "m": Variable(("y", "x"), "<f4", "1", "magnetisation m_z at the crossing, or at the end without one"),
-    "pattern": Variable(("y", "x"), "|i1", "1", "binarised magnetisation: +1 where m >= 0, else -1"),
-    "loop_h": Variable(("loop",), "<f8", "1", "applied field h along the loop, in units of A0"),
-    "loop_m": Variable(("loop",), "<f8", "1", "mean magnetisation along the loop; nan after the crossing"),
-    "t_crossing": Variable((), "<f8", "time units of Eq. 1", "time of the crossing <m> = 0; nan without one"),
-    "h_crossing": Variable((), "<f8", "1", "applied field h at the crossing, in units of A0; nan without one"),
-    "status": Variable((), "str", "1", "how the simulation ended"),
-    "evaluations": Variable((), "<i8", "1", "evaluations of the right-hand side"),
-    "steps": Variable((), "<i8", "1", "accepted time steps"),
-    "rejected": Variable((), "<i8", "1", "rejected time steps"),
-    "avalanches": Variable((), "<i8", "1", "windows of avalanches; without windows, runs of steps that change a sign"),
-}
-ARRAYS = tuple(name for name, variable in VARIABLES.items() if variable.dims)
-SCALARS = tuple(name for name, variable in VARIABLES.items() if not variable.dims)
 _CASTS = {"str": str, "<f8": float, "<i8": int}
 _IDENTITY: dict[str, type] = {"id": str, "model": str, "params": str, "seed": int, "sim_version": int}
-
-
 _SEAL_LENGTH = len(b"\nweiss sha256 \n") + 64
 
 
@@ -141,28 +99,30 @@ def encode_point(point: Point, film: Any) -> bytes:
     ----------
     point : Point
         What was simulated.
-    film : FilmResult
-        What came out: m (ny, nx), loop_h and loop_m (loop_samples,), and the numbers named in `VARIABLES`.
+    film : Any
+        What came out, with an attribute for every variable of the model (see `weiss.models`) but the pattern.
 
     Raises
     ------
     ValueError
-        If the film has another grid than its point, or m is not finite.
+        If an array has not the shape that the point says, or holds values that are not finite and must be.
     """
     import h5netcdf
 
-    m = np.asarray(film.m, dtype=VARIABLES["m"].dtype)
-    grid = (int(point.params["ny"]), int(point.params["nx"]))
-    if m.shape != grid:
-        raise ValueError(f"film {point.id} has shape {m.shape}, its point says {grid}")
-    if not np.isfinite(m).all():
-        raise ValueError(f"film {point.id} holds values that are not finite")
+    model = models.stored(point.model)
+    kinds: dict[str, Variable] = model.VARIABLES
     arrays = {
-        "m": m,
-        "pattern": binarise(m),
-        "loop_h": np.asarray(film.loop_h, dtype=VARIABLES["loop_h"].dtype),
-        "loop_m": np.asarray(film.loop_m, dtype=VARIABLES["loop_m"].dtype),
+        name: np.asarray(getattr(film, name), dtype=kinds[name].dtype)
+        for name in models.arrays(point.model)
+        if name != "pattern"
     }
+    sizes = _sizes(point, kinds, arrays, model.sizes(point.params))
+    for name in model.FINITE:
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"film {point.id} holds values that are not finite ({name})")
+    if "pattern" in kinds:
+        arrays["pattern"] = np.asarray(model.picture(arrays), dtype=kinds["pattern"].dtype)
+        sizes |= _sizes(point, kinds, {"pattern": arrays["pattern"]}, sizes)
     attributes: dict[str, Any] = {
         "id": point.id,
         "model": point.model,
@@ -170,12 +130,12 @@ def encode_point(point: Point, film: Any) -> bytes:
         "seed": int(point.seed),
         "sim_version": int(models.sim_version(point.model)),
     }
-    attributes |= {name: _CASTS[VARIABLES[name].dtype](getattr(film, name)) for name in SCALARS}
+    attributes |= {name: _CASTS[kinds[name].dtype](getattr(film, name)) for name in models.scalars(point.model)}
     buffer = io.BytesIO()
     with h5netcdf.File(buffer, "w") as file:
-        file.dimensions = {"y": m.shape[0], "x": m.shape[1], "loop": len(arrays["loop_h"])}
-        for name, values in arrays.items():
-            kind = VARIABLES[name]
+        file.dimensions = sizes
+        for name in models.arrays(point.model):
+            kind, values = kinds[name], arrays[name]
             variable = create_variable(file, name, kind.dims, kind.dtype, values.shape)
             variable[...] = values
             variable.attrs["units"], variable.attrs["long_name"] = kind.units, kind.long_name
@@ -184,6 +144,22 @@ def encode_point(point: Point, film: Any) -> bytes:
         file.attrs["digest"] = _digest(arrays, attributes)
     data = buffer.getvalue()
     return data + _seal(data)
+
+
+def _sizes(
+    point: Point, kinds: Mapping[str, Variable], arrays: Mapping[str, np.ndarray], fixed: Mapping[str, int]
+) -> dict[str, int]:
+    """Length of every dimension of a film's arrays, in the order in which they come."""
+    sizes: dict[str, int] = {}
+    for name, values in arrays.items():
+        dims = kinds[name].dims
+        expected = tuple(sizes.get(dim, fixed.get(dim)) for dim in dims)
+        if len(values.shape) != len(dims) or any(
+            size not in (length, None) for length, size in zip(values.shape, expected, strict=True)
+        ):
+            raise ValueError(f"film {point.id}: {name} has shape {values.shape}, its point says {expected}")
+        sizes |= dict(zip(dims, values.shape, strict=True))
+    return sizes
 
 
 def _seal(data: bytes) -> bytes:
@@ -200,7 +176,7 @@ def decode_point(data: bytes, expected_id: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        The arrays and numbers of `VARIABLES`, and id, model, params (a dict), seed, sim_version, digest.
+        The variables of the model by name, and id, model, params (a dict), seed, sim_version, digest.
 
     Raises
     ------
@@ -211,10 +187,12 @@ def decode_point(data: bytes, expected_id: str) -> dict[str, Any]:
 
     if data[-_SEAL_LENGTH:] != _seal(data[:-_SEAL_LENGTH]):
         raise DamagedFile("its bytes do not fit its checksum")
-    kinds = _IDENTITY | {name: _CASTS[VARIABLES[name].dtype] for name in SCALARS}
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            arrays = {name: np.asarray(file[name][...]) for name in ARRAYS}
+            model = str(file.attrs["model"])
+            variables = models.variables(model)
+            kinds = _IDENTITY | {name: _CASTS[variables[name].dtype] for name in models.scalars(model)}
+            arrays = {name: np.asarray(file[name][...]) for name in models.arrays(model)}
             attributes = {name: kind(np.asarray(file.attrs[name]).item()) for name, kind in kinds.items()}
             digest = str(file.attrs["digest"])
         sound = digest == _digest(arrays, attributes)

@@ -34,9 +34,10 @@ from weiss.digests import canonical_json, check_digest, digest_of, file_digest
 from weiss.errors import UserError
 from weiss.figures import groups as figure_groups
 from weiss.figures import names as figure_names
+from weiss.limits import doubts
 from weiss.models import sim_version
 from weiss.published import Published, read_published
-from weiss.schema import fill, models, study_schema, suggest, validate
+from weiss.schema import fill, models, parameter_defaults, study_schema, suggest, validate
 from weiss.spaces import canonical, expand_seeds, expand_space, table_path
 from weiss.trainings import MapJob, Pretraining, Training, TrainingJob
 from weiss.yamlfile import Document, read_yaml
@@ -67,21 +68,21 @@ class Point:
     id : str
         16 hexadecimal digits; hash of model, params, seed and the model's version.
     model : str
-        Package that simulates it: ``tdgl``.
+        Model that simulates it: ``tdgl``, ``llg``.
     params : dict
-        Everything the solver uses: the condition, ``ny``, ``nx``, ``inner_margin`` (nonuniform films only) and every
-        setting of the model.
+        Everything the solver uses: the condition, the model's other parameters at their defaults, ``ny``, ``nx``,
+        ``inner_margin`` (nonuniform films only) and every setting of the model.
     seed : int
-        Draws the initial state and the anisotropy noise.
+        Draws the initial state and the noise of the material.
     group : str
         Group of films it belongs to.
     condition : dict of str to float
-        The group's parameters: J, D, …
+        The parameters that the group gives: J, D, …
     """
 
     id: str
     model: str
-    params: dict[str, float | int | str]
+    params: dict[str, Any]
     seed: int
     group: str
     condition: dict[str, float]
@@ -215,6 +216,15 @@ class Study:
         """The job that does a training, by the training's id."""
         return {training.id: job for job in self.training_jobs.values() for training in job.trainings}
 
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about the films, a line each; nothing of it stops a run."""
+        return tuple(
+            f"films.{group.name}: {line}"
+            for group in self.groups.values()
+            for line in doubts(group.model, [point.params for point in group.points])
+        )
+
     def figure_digest(self, name: str) -> str:
         """Digest of one figure: the text of its own source and the shared style, and the data it shows.
 
@@ -272,6 +282,7 @@ def load_study(path: str | Path) -> Study:
     validate(document)
     schema = study_schema()
     config = fill(document.value, schema, schema)
+    config["films"] = {name: _without_other_models(section) for name, section in config["films"].items()}
     check_name(document, config["name"])
     check_compute(document, config["compute"])
     _check_figure_names(document, config["report"]["figures"])
@@ -317,7 +328,7 @@ def _group(document: Document, config: dict[str, Any], name: str) -> Group:
     section, key = config["films"][name], ("films", name)
     model, grid, inner = section["model"], tuple(section["grid"]), section["inner"]
     for other in models():
-        if other in section and other != model and other in document.value["films"][name]:
+        if other != model and other in document.value["films"][name]:
             raise UserError(
                 f"settings of {other}, but the model is {model}", document.where(*key, other), "remove them"
             )
@@ -326,14 +337,15 @@ def _group(document: Document, config: dict[str, Any], name: str) -> Group:
     check_size(document, key, len(conditions), len(seeds))
     check_parameters(document, (*key, "space"), model, conditions, inner)
     check_inner(document, key, grid, inner)
-    settings = {part: canonical(value) for part, value in section[model].items()}
-    check_settings(document, key, model, settings, conditions)
+    settings = {part: _canonical(value) for part, value in section[model].items()}
+    check_settings(document, key, model, {**settings, "ny": grid[0], "nx": grid[1]}, conditions)
     known = models()[model]["$defs"]["parameters"]["properties"]
     parameters = tuple(parameter for parameter in known if parameter in conditions[0][0])
     by = section["shard"]["by"] or parameters
     check_shard(document, key, by, parameters)
 
-    fixed = {**settings, "ny": grid[0], "nx": grid[1]} | ({"inner_margin": inner["margin"]} if inner else {})
+    fixed = {**parameter_defaults(model), **settings, "ny": grid[0], "nx": grid[1]}
+    fixed |= {"inner_margin": inner["margin"]} if inner else {}
     version = sim_version(model)
     rows = sorted(tuple(condition[parameter] for parameter in parameters) for condition, _ in conditions)
     points = tuple(
@@ -355,10 +367,19 @@ def _group(document: Document, config: dict[str, Any], name: str) -> Group:
     )
 
 
+def _without_other_models(section: dict[str, Any]) -> dict[str, Any]:
+    """A group of films without the sections that the defaults of other models made."""
+    return {name: part for name, part in section.items() if name not in models() or name == section["model"]}
+
+
+def _canonical(value: Any) -> Any:
+    return [_canonical(item) for item in value] if isinstance(value, list) else canonical(value)
+
+
 def _point(
     group: str, model: str, version: int, condition: dict[str, float], fixed: Mapping[str, Any], seed: int
 ) -> Point:
-    params = {**condition, **fixed}
+    params = {**fixed, **condition}
     identity = {"model": model, "params": params, "seed": seed, "sim_version": version}
     return Point(digest_of(identity), model, params, seed, group, condition)
 

@@ -80,6 +80,7 @@ def write_dataset(study: Study, results: Path, size: int) -> Path:
             "seed": ("film", np.array([point.seed for point in points])),
             "point": ("film", np.array([point.id for point in points], dtype=object)),
         },
+        attrs={"model": "tdgl"},
     )
     path = paths.dataset(results, study.name, "films")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,7 @@ def test_nonuniform_films_are_told_apart_by_what_varies():
 def test_a_film_that_never_crossed_is_marked_and_not_measured(tmp_path):
     study, results = films_only(tmp_path, solver=never_crosses)
     figure, table = draw(gallery, study, results)
-    marked = [axis for axis in figure.axes if any(text.get_text() == "no crossing" for text in axis.texts)]
+    marked = [axis for axis in figure.axes if any(text.get_text() == "not crossed" for text in axis.texts)]
     assert len(marked) == 3 and (table["status"] == "not crossed").sum() == 3
     _, table = draw(refinement, study, results)
     assert set(table["D"]) == {0.1, 1.0}

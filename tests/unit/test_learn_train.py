@@ -567,7 +567,7 @@ def test_problems_of_the_dataset_are_one_line(tmp_path):
         "lacks D": sound.drop_vars("D"),
         "smaller than the window": sound.isel(y=slice(0, 20)),
         r"other than \+1 and -1": sound.assign(pattern=sound.pattern * 2),
-        "no pattern at a crossing": sound.assign(status=("film", np.full(sound.sizes["film"], "not crossed", object))),
+        "did not reach the crossing": sound.assign(status=("film", ["not crossed"] * sound.sizes["film"])),
         "not a finite number": sound.assign_coords(J=sound.J * np.nan),
     }
     for message, broken in faults.items():
@@ -625,7 +625,7 @@ def test_films_without_a_pattern_stop_a_training_or_are_left_out_and_counted(tmp
     assert training.points["test"][0] not in (folder / "predictions.csv").read_text()
     strict = make_study(tmp_path / "strict", recipe={"max_epochs": 1, "batch": 8})
     _without_crossing(strict, tmp_path / "strict" / "results", gone)
-    with pytest.raises(UserError, match="no pattern at a crossing"):
+    with pytest.raises(UserError, match="did not reach the crossing"):
         train.run(strict, training.id, tmp_path / "strict" / "results")
 
 
@@ -633,5 +633,5 @@ def test_nothing_left_to_train_with_is_one_line(tmp_path: Path) -> None:
     study = make_study(tmp_path, uncrossed="leave_out")
     training = study.trainings["mod-n1-r01"]
     _without_crossing(study, tmp_path / "results", list(training.points["validate"]))
-    with pytest.raises(UserError, match="none of 20 films reached its crossing"):
+    with pytest.raises(UserError, match="none of 20 films came to its end"):
         train.run(study, training.id, tmp_path / "results")

@@ -320,5 +320,5 @@ def test_film_without_a_crossing_is_not_mapped(tmp_path):
     dataset = paths.dataset(results, study.name, "nonuniform")
     with h5py.File(dataset, "r+") as file:
         file["status"][0] = "not crossed"
-    with pytest.raises(UserError, match="no pattern at a crossing"):
+    with pytest.raises(UserError, match="did not reach the crossing"):
         maps.run(study, "mod-n2-r01", results)

@@ -60,7 +60,8 @@ def test_a_shard_leaves_films_a_log_and_a_manifest(tmp_path, study, shard):
         assert (record["id"], record["sha256"], record["bytes"]) == (point.id, fake.sha256(path), path.stat().st_size)
         assert (record["seconds"], record["host"], record["device"]) == (0.25, os.uname().nodename, "cpu")
     entry = store.read_computed(paths.computed_log(tmp_path, study.name, shard.id))[0]
-    assert set(entry) == {"id", "seconds", "evaluations", "avalanches", "host", "pid", "device", "time"}
+    counts = {"evaluations", "steps", "rejected", "avalanches"}
+    assert set(entry) == {"id", "seconds", "host", "pid", "device", "time"} | counts
     assert entry["pid"] == os.getpid()
 
 

@@ -106,14 +106,14 @@ def test_recorded_seconds_replace_the_model(tmp_path: Path) -> None:
     _log(
         tmp_path,
         "another-study",
-        [{"id": p.id, "device": "cpu", "seconds": 3 * costs.film_seconds(p.params, "cpu")} for p in done]
+        [{"id": p.id, "device": "cpu", "seconds": 3 * costs.film_seconds("tdgl", p.params, "cpu")} for p in done]
         + [{"id": "of another study", "device": "cpu", "seconds": 1e9}],
     )
     with paths.computed_log(tmp_path, "another-study", "some-shard").open("a") as stream:
         stream.write('{"id": "cut off')
     found = plan(study, tmp_path)
     row = found["films"][0]
-    left = sum(costs.film_seconds(p.params, "cpu") for p in study.groups["uniform"].points[12:]) / 3600
+    left = sum(costs.film_seconds("tdgl", p.params, "cpu") for p in study.groups["uniform"].points[12:]) / 3600
     assert row["cpu_hours"] == pytest.approx(3 * left)
     assert row["gpu_hours"] < modelled["films"][0]["gpu_hours"]
     assert found["films"][1]["cpu_hours"] == modelled["films"][1]["cpu_hours"]
@@ -132,17 +132,23 @@ def test_cost_model() -> None:
         ({"quarter": 1e4}, 52_602),
         ({"avalanches": "film"}, 267_144),
     ):
-        assert 0.6 < costs.film_evaluations(film | change) / evaluations < 1.7, change
-    assert costs.film_evaluations(film | {"integrator": "euler", "dt": 0.1}) == pytest.approx(4.2e6)
-    rough = costs.film_evaluations(film | {"D": 2.0})
-    assert costs.film_evaluations(film | {"D": 4.0, "noise_scale": 0.5}) == pytest.approx(rough), "the product counts"
-    assert rough == costs.film_evaluations(film | {"D": 1.0, "D_in": 2.0}) > costs.film_evaluations(film)
+        assert 0.6 < costs.film_evaluations("tdgl", film | change) / evaluations < 1.7, change
+    assert costs.film_evaluations("tdgl", film | {"integrator": "euler", "dt": 0.1}) == pytest.approx(4.2e6)
+    rough = costs.film_evaluations("tdgl", film | {"D": 2.0})
+    assert costs.film_evaluations("tdgl", film | {"D": 4.0, "noise_scale": 0.5}) == pytest.approx(rough), (
+        "the product counts"
+    )
+    assert (
+        rough == costs.film_evaluations("tdgl", film | {"D": 1.0, "D_in": 2.0}) > costs.film_evaluations("tdgl", film)
+    )
     for device in ("cpu", "gpu"):
         small, large = (
-            costs.film_seconds(film | {"integrator": "euler", "ny": n, "nx": n}, device) for n in (256, 512)
+            costs.film_seconds("tdgl", film | {"integrator": "euler", "ny": n, "nx": n}, device) for n in (256, 512)
         )
         assert 3.5 < large / small <= 4.0, "the paper's films took four times as long for four times the cells"
-        assert costs.film_seconds(film | {"precision": "float64"}, device) > costs.film_seconds(film, device)
+        assert costs.film_seconds("tdgl", film | {"precision": "float64"}, device) > costs.film_seconds(
+            "tdgl", film, device
+        )
 
 
 def test_every_network_has_a_cost() -> None:

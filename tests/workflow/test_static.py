@@ -56,6 +56,17 @@ def test_the_study_of_the_paper_plans(tmp_path: Path) -> None:
     assert sum(len(shard.points) for shard in study.shards.values()) == 3007
 
 
+def test_the_demo_of_micromagnetic_films_plans(tmp_path: Path) -> None:
+    """A study without learning: films, one dataset, figures and the report."""
+    file = ROOT / "config" / "demo-llg.yaml"
+    study = load_study(file)
+    options = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(file), "--cores", "1", "--dry-run"]
+    text = tool("snakemake", *options, cwd=tmp_path)
+    counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE)}
+    figures = {"figure": len(study.figures), "report": 1}
+    assert {**counts, "all": 1, "total": 0} == {"simulate": 3, "gather": 1, "all": 1, "total": 0} | figures
+
+
 def test_every_rule_that_computes_has_log_benchmark_environment_and_digest() -> None:
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
         for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from weiss.figures import panels, style
+from weiss.figures import groups, panels, style
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from weiss.study import Study
@@ -23,7 +25,7 @@ MOST_SCATTERED, COLUMNS = 12, 6
 
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
-    """Draw patterns on a grid of the first two parameters, or one by one if hardly any lies on one (a random space).
+    """Draw patterns on a grid of the first two parameters that vary, or one by one if hardly any lies on one.
 
     Parameters
     ----------
@@ -35,8 +37,15 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     (Figure, DataFrame)
         Table: point, seed, status, panel row and column, parameters, and the share of white cells.
     """
-    group, data = panels.films(study, results, "gallery")
-    parameters = group.parameters
+    return over_space(study, results, "gallery", panels.draw)
+
+
+def over_space(
+    study: Study, results: Path, figure_name: str, draw: Callable[[Axes, xr.Dataset], None]
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw films of one seed as `build` does, each by ``draw(axes, film)``."""
+    group, data = panels.films(study, results, figure_name)
+    parameters, units = groups.varied(group), panels.units(data)
     data = data.isel(film=np.flatnonzero(data["seed"].values == data["seed"].values.min()))
     down = parameters[0] if len(parameters) > 1 else None
     across = parameters[1] if len(parameters) > 1 else parameters[0]
@@ -49,7 +58,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         if (film := _first(data, {across: column} | ({down: line} if down else {}))) is not None
     }
     if 4 * len(places) < len(lines) * len(columns):
-        return _scattered(data, parameters)
+        return _scattered(data, parameters, draw)
     figure, axes = panels.grid(len(lines), len(columns), group.grid)
     rows = []
     for i, line in enumerate(lines):
@@ -57,16 +66,16 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             axis = axes[i][j]
             if (i, j) in places:
                 film = data.isel(film=places[i, j])
-                panels.draw(axis, film)
-                rows.append(_row(film, parameters, i, j))
+                draw(axis, film)
+                rows.append(_row(film, group.parameters, i, j))
             else:
                 style.bare(axis)
                 axis.set_facecolor("0.93")
             if i == len(lines) - 1:
-                axis.set_xlabel(style.condition({across: column}))
+                axis.set_xlabel(style.condition({across: column}, units))
             if j == 0 and down:
-                axis.set_ylabel(style.condition({down: line}))
-    panels.scale_bar(figure.axes, data.sizes["x"])
+                axis.set_ylabel(style.condition({down: line}, units))
+    panels.scale_bar(figure.axes, data)
     return figure, pd.DataFrame(rows)
 
 
@@ -76,9 +85,11 @@ def _first(data: xr.Dataset, values: dict[str, float]) -> int | None:
     return int(match.argmax()) if match.any() else None
 
 
-def _scattered(data: xr.Dataset, parameters: tuple[str, ...]) -> tuple[Figure, pd.DataFrame]:
+def _scattered(
+    data: xr.Dataset, parameters: tuple[str, ...], draw: Callable[[Axes, xr.Dataset], None]
+) -> tuple[Figure, pd.DataFrame]:
     """Draw films of conditions that lie on no grid, evenly picked in the order of their parameters."""
-    count = data.sizes["film"]
+    count, units = data.sizes["film"], panels.units(data)
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_SCATTERED)).round().astype(int))
     columns = min(COLUMNS, chosen.size)
     lines = -(-chosen.size // columns)
@@ -91,10 +102,13 @@ def _scattered(data: xr.Dataset, parameters: tuple[str, ...]) -> tuple[Figure, p
             axis.set_visible(False)
             continue
         film = data.isel(film=int(chosen[number]))
-        panels.draw(axis, film)
-        axis.set_title("\n".join(f"{style.symbol(name)} = {float(film[name]):.3g}" for name in parameters), fontsize=8)
+        draw(axis, film)
+        axis.set_title(
+            "\n".join(style.condition({name: float(f"{float(film[name]):.3g}")}, units) for name in parameters),
+            fontsize=8,
+        )
         rows.append(_row(film, parameters, row, column))
-    panels.scale_bar(figure.axes, data.sizes["x"])
+    panels.scale_bar(figure.axes, data)
     return figure, pd.DataFrame(rows)
 
 

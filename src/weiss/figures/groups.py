@@ -4,8 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from weiss import models
+
 if TYPE_CHECKING:
     from weiss.study import Group, Study
+
+
+_PATTERN = {"pattern": ("y", "x")}
+SHOWS: dict[str, dict[str, tuple[str, ...]]] = {
+    "loops": {"loop_h": ("loop",), "loop_m": ("loop",), "h_crossing": ()},
+    "records": {"record_t": ("record",), "record_B": ("record", "component"), "record_m": ("record", "component")},
+    "magnetisation": {"m": ("component", "z", "y", "x")},
+    "gallery": _PATTERN,
+    "refinement": _PATTERN,
+    "seeds": _PATTERN,
+    "nonuniform": _PATTERN,
+    "energies": {"energy_total": (), "domain_width": (), "topological_charge": ()},
+}
+"""Variables, with their dimensions, that films must have for a figure of films; others are not offered it."""
+
+
+def holds(group: Group, figure: str) -> bool:
+    """Whether the films of a group have what a figure of films shows."""
+    variables = models.variables(group.model)
+    if any(name not in variables or variables[name].dims != dims for name, dims in SHOWS[figure].items()):
+        return False
+    if figure == "records":  # a single one is no curve
+        return models.stored(group.model).sizes(group.points[0].params)["record"] > 1
+    return True
 
 
 def shown(study: Study, figure: str) -> Group | None:
@@ -22,16 +48,24 @@ def shown(study: Study, figure: str) -> Group | None:
     Returns
     -------
     Group or None
-        None for ``nonuniform`` if all films are uniform.
+        None if no group has films of the kind that the figure shows (`SHOWS`), and for ``nonuniform`` if all films are
+        uniform.
     """
-    groups = list(study.groups.values())
+    groups = [group for group in study.groups.values() if holds(group, figure)]
     if figure == "nonuniform":
-        mapped = [study.groups[job.films] for job in study.maps.values()]
+        mapped = [study.groups[job.films] for job in study.maps.values() if study.groups[job.films] in groups]
         return next((group for group in [*mapped, *groups] if group.inner_margin is not None), None)
-    for training in study.trainings.values():
-        return study.groups[training.data]
+    learned = next((study.groups[training.data] for training in study.trainings.values()), None)
+    if learned in groups:
+        return learned
     uniform = [group for group in groups if group.inner_margin is None] or groups
-    return max(uniform, key=_seeds if figure == "seeds" else _conditions)
+    return max(uniform, key=_seeds if figure == "seeds" else _conditions, default=None)
+
+
+def varied(group: Group) -> tuple[str, ...]:
+    """Names of the parameters that differ between the films of a group, in the model's order; all where none does."""
+    names = (name for name in group.parameters if len({point.condition[name] for point in group.points}) > 1)
+    return tuple(names) or group.parameters
 
 
 def _conditions(group: Group) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from weiss.figures import panels, style
+from weiss.figures import groups, panels, style
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,7 +38,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     """
     group, data = panels.films(study, results, "loops")
     data = data.isel(film=np.flatnonzero(data["seed"].values == data["seed"].values.min()))
-    first, *others = group.parameters
+    first, *others = groups.varied(group)
     values = style.spread(data[first].values, MOST_PANELS)
     films = {value: _chosen(data.isel(film=np.flatnonzero(data[first].values == value)), others) for value in values}
     colours = _colours(films.values(), others)

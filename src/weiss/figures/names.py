@@ -55,8 +55,33 @@ _TABLE = (
         "Simulated films",
         "films",
         "Binarised domain patterns (white: m ≥ 0, black: m < 0) for one seed, so that only the parameters differ "
-        "between panels. Empty places are combinations the study leaves out; a film that never reached the crossing is "
-        "shown as it was at the end of the sweep.",
+        "between panels. Empty places are combinations the study leaves out; a film that did not come to its end "
+        "(never reached the crossing, or was not relaxed) is marked, and shown as it was when the simulation stopped.",
+    ),
+    FigureName(
+        "magnetisation",
+        "Magnetisation over the parameter space",
+        "Simulated films",
+        "films",
+        "Direction of the magnetisation in the middle layer for one seed, so that only the parameters differ between "
+        "panels: white, up; black, down; between them, in the walls, the hue is the angle in the plane: red along +x "
+        "(right), yellow-green along +y (down, as rows are counted), cyan along −x, violet along −y. Empty places are "
+        "combinations the study leaves out.",
+    ),
+    FigureName(
+        "records",
+        "Mean magnetisation along the run",
+        "Simulated films",
+        "films",
+        "Mean magnetisation of films of one seed: along the field of a hysteresis loop, or its components in time.",
+    ),
+    FigureName(
+        "energies",
+        "Domain width and energies",
+        "Simulated films",
+        "films",
+        "Domain width (area over length of wall), energy and demagnetising energy per volume of the film. Points are "
+        "means over seeds, bars standard errors.",
     ),
     FigureName(
         "refinement",
@@ -72,8 +97,8 @@ _TABLE = (
         "One condition, several seeds",
         "Simulated films",
         "films",
-        "Domain patterns of films with the same parameters; only the seed of the initial state and of the anisotropy "
-        "noise differs.",
+        "Domain patterns of films with the same parameters; only the seed of the initial state and of the noise of "
+        "the material differs.",
     ),
     FigureName(
         "nonuniform",
@@ -240,7 +265,7 @@ def applies(study: Study, name: str) -> bool:
         return False
     points = group.points
     conditions = {tuple(sorted(point.condition.items())) for point in points}
-    if name in ("gallery", "refinement"):
+    if name in ("gallery", "magnetisation", "refinement", "energies"):
         return len(conditions) > 1
     if name == "seeds":
         return len(points) > len(conditions)
@@ -290,7 +315,9 @@ def inputs(study: Study, name: str, results: Path) -> list[Path]:
 
 
 _USED = {
-    "refinement": ("patterns/statistics.py",),
+    "refinement": ("patterns/statistics.py", "figures/curves.py"),
+    "energies": ("figures/curves.py",),
+    "magnetisation": ("figures/gallery.py",),
     "truth": ("figures/bins.py",),
     "networks": ("figures/labels.py", "figures/errors.py"),
     "outliers": ("figures/bins.py", "figures/similar.py", "patterns/statistics.py"),

@@ -48,7 +48,9 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         film, pattern = films[number], films[number]["pattern"].values
         panels.draw(axis, film)
         style.inner_border(axis, pattern.shape, margin, colour=style.PALETTE[3])
-        axis.set_title(style.condition(labels[number]) if labels[number] else f"seed {seeds[number]}")
+        axis.set_title(
+            style.condition(labels[number], panels.units(data)) if labels[number] else f"seed {seeds[number]}"
+        )
         inside = pattern[margin:-margin, margin:-margin] > 0
         rows.append(
             {"point": str(film["point"].values), "seed": seeds[number], "status": str(film["status"].values)}
@@ -56,7 +58,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             | {"inner_margin": margin, "white_share_inner": float(inside.mean())}
             | {"white_share_outer": float(((pattern > 0).sum() - inside.sum()) / (pattern.size - inside.size))}
         )
-    panels.scale_bar(figure.axes, data.sizes["x"])
+    panels.scale_bar(figure.axes, data)
     same = {name: conditions[0][name] for name in group.parameters if name not in read.varying(conditions)}
-    figure.supxlabel(style.condition(same), fontsize=9)
+    figure.supxlabel(style.condition(same, panels.units(data)), fontsize=9)
     return figure, pd.DataFrame(rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from weiss import paths
+from weiss import gather, paths
 from weiss.errors import UserError
 from weiss.figures import bins, read, similar, style
 from weiss.patterns.windows import centre
@@ -56,9 +56,9 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     learned = sorted({point for one in chosen.values() for point in one.points["train"]})
     if lacking := [point for point in [*worst["point"], *learned] if point not in place]:
         raise UserError(f"the film {lacking[0]} is not in the dataset", str(path), "run snakemake again")
-    # A film that never reached its crossing has no pattern to learn from.
-    status = data["status"].values.astype(str)
-    learned = [point for point in learned if status[place[point]] == "crossed"]
+    # A film that did not come to its end has no pattern to learn from.
+    good = gather.good(data)
+    learned = [point for point in learned if good[place[point]]]
     patches = np.stack([centre(data["pattern"].values[place[point]], training.window) for point in worst["point"]])
     traits = similar.features(patches)
     neighbours, other = _neighbours(data, [place[point] for point in learned], traits, training.window)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from weiss import paths
+from weiss import models, paths
 from weiss.figures import groups, read, style
 
 if TYPE_CHECKING:
@@ -77,13 +77,29 @@ def grid(rows: int, columns: int, film: tuple[int, int], titles: int = 0) -> tup
 
 
 def draw(axes: Axes, film: xr.Dataset) -> None:
-    """Draw the pattern of one film; one that never came to its crossing is covered with a word about that."""
+    """Draw the pattern of one film; one that did not come to its end is covered with a word about that."""
     style.domains(axes, film["pattern"].values)
-    if str(film["status"].values) != "crossed":
+    mark(axes, film)
+
+
+def mark(axes: Axes, film: xr.Dataset) -> None:
+    """Cover the picture of a film that did not come to its end with its status."""
+    status = str(film["status"].values)
+    if status not in models.ending(film.attrs["model"]).good:
         box = {"facecolor": "white", "edgecolor": "0.3", "linewidth": 0.6, "pad": 2.0}
-        axes.text(0.5, 0.5, "no crossing", transform=axes.transAxes, ha="center", va="center", fontsize=7, bbox=box)
+        axes.text(0.5, 0.5, status, transform=axes.transAxes, ha="center", va="center", fontsize=7, bbox=box)
 
 
-def scale_bar(axes: Sequence[Axes], width: int) -> None:
-    """Put the scale into the first of the panels that holds a film of `width` cells."""
-    style.scale_bar(next(axis for axis in axes if axis.images), width // 4, width)
+def units(data: xr.Dataset) -> dict[str, str]:
+    """Units of everything in a dataset that has some."""
+    return {str(name): str(data[name].attrs["units"]) for name in data.variables if "units" in data[name].attrs}
+
+
+def scale_bar(axes: Sequence[Axes], data: xr.Dataset) -> None:
+    """Put the scale into the first of the panels that holds a film: a quarter of its width, in cells or in nm."""
+    width = data.sizes["x"]
+    text = None
+    if data["x"].attrs["units"] == "m":
+        edge = float(data["x"][1] - data["x"][0])
+        text = f"{width // 4 * edge * 1e9:.3g} nm"
+    style.scale_bar(next(axis for axis in axes if axis.images), width // 4, width, text)

@@ -114,11 +114,16 @@ def read_dataset(path: Path) -> xr.Dataset:
         raise UserError(f"this result is damaged ({error})", str(path), f"delete it and {_AGAIN}") from error
 
 
+def units(study: Study, parameter: str) -> str:
+    """Units of a film parameter, "1" without any."""
+    model = next(group.model for group in study.groups.values() if parameter in group.parameters)
+    return describe(model, (parameter,))[parameter][0]
+
+
 def unit(study: Study, parameter: str) -> str:
     """Unit of a film parameter, as written on an axis."""
-    model = next(iter(study.groups.values())).model
-    text, _ = describe(model, (parameter,))[parameter]
-    return "dimensionless" if text == "1" else text
+    text = units(study, parameter)
+    return "dimensionless" if text == "1" else text.replace("^2", "²").replace("^3", "³")
 
 
 def training_result(study: Study, results: Path, training: str) -> dict:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from weiss.figures import panels, read, style
+from weiss import gather
+from weiss.figures import curves, groups, panels
 from weiss.patterns.statistics import PatternStatistics, pattern_statistics
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from weiss.study import Study
-
-MOST = 7
-"""Most lines of a panel."""
 
 LABELS = {
     "domain_density": ("domains per 1000 cells", 1000),
@@ -43,41 +41,17 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     Returns
     -------
     (Figure, DataFrame)
-        Table: a row for each condition: parameters, films (those that crossed), and for each statistic of
+        Table: a row for each condition: parameters, films (those that came to their end), and for each statistic of
         `weiss.patterns.statistics.PatternStatistics` its mean over seeds and ``<name>_error``, the standard error
         (NaN for one seed).
     """
     group, data = panels.films(study, results, "refinement")
     table = conditions(data, group.parameters)
-    first, *others = group.parameters
-    ways = [(others[0], first), (first, others[0])] if others else [(first, None)]
-    figure, axes = style.canvas(len(ways), len(LABELS), style.WIDTH, 2.5 * len(ways) + 0.2, sharey="col")
-    for line, (over, by) in zip(axes, ways, strict=True):
-        shown = style.spread(table[by], MOST) if by else [None]
-        for axis, (name, (label, factor)) in zip(line, LABELS.items(), strict=True):
-            for value, colour in zip(shown, style.series_colours(len(shown)), strict=True):
-                rows = (table if value is None else table[table[by] == value]).sort_values(over)
-                label_of = None if value is None else style.condition({by: value})
-                axis.errorbar(
-                    rows[over],
-                    factor * rows[name],
-                    factor * rows[f"{name}_error"],
-                    color=colour,
-                    marker="o",
-                    markersize=3,
-                    elinewidth=0.8,
-                    label=label_of,
-                )
-            axis.set_xlabel(f"{style.symbol(over)} ({read.unit(study, over)})")
-            axis.set_ylabel(label)
-            axis.set_ylim(bottom=0)
-        if by:
-            line[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), handlelength=1.2)
-    return figure, table
+    return curves.draw(study, table, groups.varied(group), LABELS), table
 
 
 def conditions(data: xr.Dataset, parameters: tuple[str, ...]) -> pd.DataFrame:
-    """Mean and standard error of every statistic over the seeds of each condition, films without a crossing left out.
+    """Mean and standard error of every statistic over the seeds of each condition, of films that came to their end.
 
     Parameters
     ----------
@@ -90,14 +64,11 @@ def conditions(data: xr.Dataset, parameters: tuple[str, ...]) -> pd.DataFrame:
     DataFrame
         As returned by `build`.
     """
-    crossed = np.flatnonzero(data["status"].values.astype(str) == "crossed")
+    good = np.flatnonzero(gather.good(data))
     names = [field.name for field in dataclasses.fields(PatternStatistics)]
     rows = [
         {name: float(data[name].values[film]) for name in parameters}
         | dataclasses.asdict(pattern_statistics(data["pattern"].values[film]))
-        for film in crossed
+        for film in good
     ]
-    grouped = pd.DataFrame(rows, columns=[*parameters, *names]).groupby(list(parameters))
-    means, errors = grouped.mean(), grouped.sem().add_suffix("_error")
-    ordered = [column for name in names for column in (name, f"{name}_error")]
-    return pd.concat([grouped.size().rename("films"), means, errors], axis=1)[["films", *ordered]].reset_index()
+    return curves.table(pd.DataFrame(rows, columns=[*parameters, *names]), parameters, names)

@@ -30,7 +30,8 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     Returns
     -------
     (Figure, DataFrame)
-        Table: point, seed, status, parameters, share of white cells, field at the crossing.
+        Table: point, seed, status, parameters, share of white cells, field at the crossing if there is
+        one.
     """
     group, data = panels.films(study, results, "seeds")
     films = _middle(data, group.parameters)
@@ -44,10 +45,13 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         rows.append(
             {"point": str(film["point"].values), "seed": int(film["seed"]), "status": str(film["status"].values)}
             | {name: float(film[name]) for name in group.parameters}
-            | {"white_share": float((film["pattern"].values > 0).mean()), "h_crossing": float(film["h_crossing"])}
+            | {"white_share": float((film["pattern"].values > 0).mean())}
+            | {name: float(film[name]) for name in ("h_crossing",) if name in film}
         )
-    panels.scale_bar(axes[0], films.sizes["x"])
-    figure.supxlabel(style.condition({name: rows[0][name] for name in group.parameters}), fontsize=9)
+    panels.scale_bar(axes[0], films)
+    figure.supxlabel(
+        style.condition({name: rows[0][name] for name in group.parameters}, panels.units(films)), fontsize=9
+    )
     return figure, pd.DataFrame(rows)
 
 

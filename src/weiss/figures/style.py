@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -79,20 +81,56 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+GREEK = ("alpha", "sigma")
+SYMBOL = re.compile(r"([A-Z])_?([a-z0-9]*)")
+PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
+
+
 def symbol(name: str) -> str:
-    """Write a parameter name as a formula: ``D_in`` becomes an italic D with an upright index."""
-    head, _, index = name.partition("_")
-    return rf"${head}_\mathrm{{{index}}}$" if index else f"${head}$"
+    """Write a parameter name as a formula: ``D_in`` and ``Ms`` become an italic letter with an upright index."""
+    if name in GREEK:
+        return rf"$\{name}$"
+    parts = SYMBOL.fullmatch(name)
+    if parts is None:
+        return name.replace("_", " ")
+    return rf"${parts[1]}_\mathrm{{{parts[2]}}}$" if parts[2] else f"${parts[1]}$"
 
 
-def condition(values: Mapping[str, float]) -> str:
-    """Write parameter values as ``J = 2, D = 0.5``."""
-    return ", ".join(f"{symbol(name)} = {value:g}" for name, value in values.items())
+def quantity(value: float, unit: str = "1") -> str:
+    """Write a value with its unit and the prefix that suits it, ``1.1 MA/m``; a dimensionless one alone."""
+    if unit == "1":
+        return f"{value:g}"
+    shown = unit.replace("^2", "²").replace("^3", "³")
+    if not value:
+        return f"0 {shown}"
+    power = min(max(3 * math.floor(math.log10(abs(value)) / 3 + 1e-9), min(PREFIXES)), max(PREFIXES))
+    return f"{value / 10.0**power:.4g} {PREFIXES[power]}{shown}"
+
+
+def condition(values: Mapping[str, float], units: Mapping[str, str] | None = None) -> str:
+    """Write parameter values as ``J = 2, D = 0.5``, with their units where they have one."""
+    return ", ".join(
+        f"{symbol(name)} = {quantity(value, (units or {}).get(name, '1'))}" for name, value in values.items()
+    )
 
 
 def domains(axes: Axes, pattern: NDArray) -> None:
     """Show a domain pattern, +1 white and -1 black, every cell a sharp square."""
     axes.imshow(pattern, cmap="gray", vmin=-1, vmax=1, interpolation="nearest", origin="upper")
+    bare(axes)
+
+
+def vectors(axes: Axes, m: NDArray) -> None:
+    """Show a layer of unit vectors, (3, ny, nx): white up, black down, and for what lies between the angle as a hue."""
+    hue = (np.arctan2(m[1], m[0]) / (2 * np.pi)) % 1.0
+    lightness = np.clip((m[2] + 1) / 2, 0, 1)
+    chroma = (1 - np.abs(2 * lightness - 1)) * np.clip(np.hypot(m[0], m[1]), 0, 1)
+    # From hue, saturation and lightness to red, green and blue: every channel is a trapezium over the hue.
+    channels = [np.clip(np.abs((6 * hue + shift) % 6 - 3) - 1, 0, 1) for shift in (0, 4, 2)]
+    image = lightness[..., None] + chroma[..., None] * (np.stack(channels, axis=-1) - 0.5)
+    material = np.abs(m).sum(axis=0) > 0
+    image = np.where(material[..., None], np.clip(image, 0, 1), 0.6)
+    axes.imshow(image, interpolation="nearest", origin="upper")
     bare(axes)
 
 

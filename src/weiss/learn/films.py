@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from weiss.errors import UserError
-from weiss.gather import open_dataset, require_crossed
+from weiss.gather import good, open_dataset, require_good
 
 AGAIN = "gather the films again (`weiss gather`)"
 
@@ -36,7 +36,7 @@ class Films:
     units : tuple of str
         Unit of every target.
     left_out : int
-        Films asked for that have no pattern because they never reached the crossing.
+        Films asked for that did not come to their end (`weiss.variables.Ending`).
     """
 
     patterns: Tensor
@@ -79,13 +79,13 @@ def load(
     device : torch.device
         Where patterns and targets are kept.
     leave_out : bool
-        Leave films out that never reached the crossing, rather than stop.
+        Leave films out that did not come to their end, rather than stop.
 
     Raises
     ------
     UserError
-        The dataset is missing, damaged, lacks a film or a target, holds a pattern that is not ±1 or not taken at a
-        crossing, or its films are smaller than the window.
+        The dataset is missing, damaged, lacks a film or a target, holds a pattern that is not ±1 or of a film that
+        did not come to its end, or its films are smaller than the window.
     """
     try:
         with open_dataset(path) as dataset:
@@ -113,12 +113,12 @@ def _pick(
         )
     asked = len(points)
     if leave_out:
-        crossed = dataset["status"].values.astype(str) == "crossed"
-        points = [point for point in points if crossed[row_of[point]]]
+        usable = good(dataset)
+        points = [point for point in points if usable[row_of[point]]]
         if not points:
-            raise UserError(f"none of {asked} films reached its crossing", where, "use other parameters or seeds")
+            raise UserError(f"none of {asked} films came to its end", where, "use other parameters or seeds")
     rows = np.array([row_of[point] for point in points], dtype=np.int64)
-    require_crossed(dataset, rows, Path(where))
+    require_good(dataset, rows, Path(where))
     ny, nx = dataset.sizes["y"], dataset.sizes["x"]
     if window > min(ny, nx):
         raise UserError(

@@ -18,7 +18,7 @@ import weiss
 from weiss import paths
 from weiss.atomic import atomic_hdf5, atomic_json
 from weiss.errors import UserError
-from weiss.gather import require_crossed
+from weiss.gather import require_good
 from weiss.learn import predict
 from weiss.learn.records import sha256_of
 from weiss.maps import precision
@@ -209,7 +209,7 @@ def _films(path: Path, job: MapJob, group: Group) -> Iterator[tuple[Point, NDArr
     try:
         with xr.open_dataset(path, engine="h5netcdf") as data:
             row_of = {str(point): row for row, point in enumerate(data["point"].values.astype(str))}
-            require_crossed(data, [row_of[point] for point in job.points if point in row_of], path)
+            require_good(data, [row_of[point] for point in job.points if point in row_of], path)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(f"the dataset cannot be read ({error})", str(path), again) from error
     points = {point.id: point for point in group.points}

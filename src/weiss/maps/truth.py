@@ -17,7 +17,8 @@ def true_map(model_name: str, target: str, params: Mapping[str, object]) -> NDAr
     Parameters
     ----------
     model_name : str
-        Model of the film; its package gives the map (``d_map`` for D, ``j_map`` for J).
+        Model of the film; its package gives the map (``d_map`` for D, ``j_map`` for J) of a parameter that may differ
+        from cell to cell. Any other is the same in all cells.
     target : str
         Parameter.
     params : mapping
@@ -27,7 +28,9 @@ def true_map(model_name: str, target: str, params: Mapping[str, object]) -> NDAr
     -------
     ndarray of float64, shape (ny, nx)
     """
-    make = getattr(import_module(PACKAGES[model_name]), f"{target.lower()}_map")
+    make = getattr(import_module(PACKAGES[model_name]), f"{target.lower()}_map", None)
+    if make is None:
+        return np.full((int(params["ny"]), int(params["nx"])), float(params[target]))
     return np.asarray(make(dict(params)), dtype=np.float64)
 
 

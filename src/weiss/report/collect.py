@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from weiss import paths, store
+from weiss import gather, paths, store
 from weiss.calibration.outcomes import CRITERIA
 from weiss.errors import UserError
 from weiss.figures import read
@@ -36,9 +36,9 @@ class GroupResult:
     gathered : int or None
         Films in the dataset; None without a readable one.
     evaluations : int or None
-        Evaluations of the right-hand side, all films of the dataset together.
+        Evaluations of the equation, all films of the dataset together.
     unfinished : tuple of str
-        Points whose status is not "crossed".
+        Points that did not come to their end (`weiss.variables.Ending`).
     attributes : dict
         Attributes of the dataset.
     """
@@ -212,8 +212,7 @@ def _group(found: Collected, results: Path, name: str) -> GroupResult:
         with xr.open_dataset(path, engine="h5netcdf") as data:
             gathered = int(data.sizes["film"])
             evaluations = int(data["evaluations"].values.astype(np.int64).sum())
-            status = data["status"].values.astype(str)
-            unfinished = tuple(data["point"].values.astype(str)[status != "crossed"].tolist())
+            unfinished = tuple(data["point"].values.astype(str)[~gather.good(data)].tolist())
             attributes = dict(data.attrs)
     except (OSError, KeyError, ValueError, RuntimeError):
         found.problems.append(f"The dataset of the group {name} is {'damaged' if path.exists() else 'missing'}.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from weiss.checks import seeds_text
+from weiss.models import ending
 from weiss.report.collect import Collected
 
 GUESSING = 0.5
@@ -191,11 +192,15 @@ def _calibration_sentences(calibration: pd.DataFrame) -> list[str]:
 
 def _films_sentence(found: Collected) -> str:
     """Say of a study that learns nothing how its films ended."""
-    gathered = sum(group.gathered or 0 for group in found.groups)
-    unfinished = sum(len(group.unfinished) for group in found.groups)
-    if not gathered:
+    if not any(group.gathered for group in found.groups):
         return "There is no dataset on disk yet: nothing can be said about the films."
-    return f"{gathered - unfinished} of {gathered} films reached their crossing ⟨m⟩ = 0."
+    sentences = []
+    for model in dict.fromkeys(group.model for group in found.study.groups.values()):
+        groups = [group for group in found.groups if found.study.groups[group.name].model == model]
+        gathered = sum(group.gathered or 0 for group in groups)
+        unfinished = sum(len(group.unfinished) for group in groups)
+        sentences.append(f"{gathered - unfinished} of {gathered} films {ending(model).done}.")
+    return " ".join(sentences)
 
 
 def answer(
@@ -273,7 +278,7 @@ def _listed(chosen: pd.DataFrame, rows: pd.DataFrame, value: str, against: str |
 
 
 def _left_out(found: Collected) -> str | None:
-    """Group of films whose films without a crossing are left out of the trainings."""
+    """Group of films whose films that did not come to their end are left out of the trainings."""
     learn = found.study.config["learn"]
     return learn["data"] if learn and learn["uncrossed"] == "leave_out" else None
 
@@ -287,13 +292,14 @@ def _differing_recipes(found: Collected) -> list[str]:
 
 def warnings(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> list[str]:
     """Say what a reader must know before believing the page."""
-    listed = []
+    listed = [f"{line[0].upper()}{line[1:]}." for line in found.study.warnings]
     compared = found.study.calibration.groups if found.study.calibration else ()
     for group in found.groups:
         if group.unfinished and group.name not in compared:  # there, which films cross is the finding
             left_out = "; they are left out of the trainings" if group.name == _left_out(found) else ""
             listed.append(
-                f"{len(group.unfinished)} films of group {group.name} did not reach the crossing: "
+                f"{len(group.unfinished)} films of group {group.name} "
+                f"{ending(found.study.groups[group.name].model).failed}: "
                 f"{', '.join(group.unfinished[:5])}{' …' if len(group.unfinished) > 5 else ''}{left_out}."
             )
         if group.gathered is not None and group.gathered != group.planned:

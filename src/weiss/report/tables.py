@@ -202,7 +202,8 @@ def _groups(found: Collected) -> Table:
         "Simulations",
         ("group", "cells", "films", "shards", "evaluations", "time", "from elsewhere", "device"),
         tuple(rows),
-        "Evaluations of the right-hand side of the equation of motion, all films together. Time is the sum over the "
+        "Evaluations of the right-hand side of the equation of motion (llg: of the effective field), all films "
+        "together. Time is the sum over the "
         "films this study computed; films from elsewhere were on disk already.",
     )
 
