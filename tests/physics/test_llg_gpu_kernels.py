@@ -15,7 +15,7 @@ from physics.gpu_on_host import HEAD, build, launcher
 from physics.llg_gpu_checks import BOUNDARIES, CELL, LIVE, batch, local, magnetisation
 from physics.test_gpu_kernels import compile_for
 from weiss.llg import equation, fused
-from weiss.llg.drivers.relax import METHODS, relax
+from weiss.llg.drivers.relax import relax
 from weiss.llg.equation import Equation
 from weiss.llg.mesh import Mesh
 from weiss.llg.vectors import cpu, gpu
@@ -136,20 +136,20 @@ def test_measures_with_one_share_and_with_many(monkeypatch: pytest.MonkeyPatch) 
 # --- films -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["minimise", "lbfgs"])
 def test_films_relax_on_the_kernels_as_on_the_cpu(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole run with the GPU's kernels under the equation and the drivers: energies, and one launch a field."""
     device = types.ModuleType("cupy")
     vars(device).update({name: getattr(np, name) for name in dir(np) if not name.startswith("__")})
     device.asarray = functools.partial(np.array, order="C")  # another memory, in which all lies contiguous
-    monkeypatch.setattr(gpu, "THREADS", 2)  # threads of the host are slow to start
-    films = batch("sss", Mesh((8, 6, 1), CELL, (True, True, False)), "float64")
+    monkeypatch.setattr(gpu, "THREADS", 1)  # threads of the host are slow to start
+    films = batch("ss", Mesh((4, 3, 1), CELL, (True, True, False)), "float64")
     m = magnetisation(films)
-    here = dict(relax(Equation(films), m, method, torque_T=1e-7))
+    here = dict(relax(Equation(films), m, method, torque_T=1e-2))
     monkeypatch.setattr(equation, "namespace", lambda name: device)
     there = Equation(films, "gpu")
-    found = dict(relax(there, m, method, torque_T=1e-7))
-    assert sorted(found) == [0, 1, 2]
+    found = dict(relax(there, m, method, torque_T=1e-2))
+    assert sorted(found) == [0, 1]
     for k, film in found.items():
         assert film.status == here[k].status == "relaxed"
         assert film.energies == pytest.approx(here[k].energies, rel=1e-6, abs=1e-6 * abs(here[k].energies["total"]))

@@ -332,3 +332,21 @@ def test_zeeman_energy_and_what_changes_in_time() -> None:
     density = zeeman.energy_density(m, t)
     assert density[0].ravel() == pytest.approx([-8e5 * (0.06 + 0.24), 0])
     assert density[1].ravel() == pytest.approx([4e5 * 0.4] * 2)
+
+
+def test_a_term_needs_no_more_than_its_field() -> None:
+    """The other films of a batch are left alone, and half of m·H is the energy."""
+
+    class Spring(terms.Term):
+        name = "spring"
+
+        def field(self, m: np.ndarray, t: np.ndarray) -> np.ndarray:
+            return -2e3 * m
+
+    films = batch(Mesh((4, 3, 1), (1e-9, 1e-9, 1e-9)), *[Film(Ms=8e5)] * 3)
+    spring, m = Spring(films, np), random_m(films, np.random.default_rng(5))
+    out = np.full_like(m, 7.0)
+    spring.add_field(m, np.zeros(3), out, np.array([True, False, True]))
+    assert (out[1] == 7).all()
+    np.testing.assert_allclose(out[[0, 2]], 7 - 2e3 * m[[0, 2]], rtol=1e-12)
+    np.testing.assert_allclose(spring.energy_density(m, np.zeros(3)), MU0 * 8e5 * 1e3, rtol=1e-12)

@@ -108,12 +108,11 @@ class DormandPrince:
         xp, shape, dtype = self.equation.xp, self.m.shape, self.m.dtype
         self.end = empty(xp, shape, dtype)
         self.slopes = [empty(xp, shape, dtype) for _ in NODES]
-        self.H, self.H_end = empty(xp, shape, dtype), empty(xp, shape, dtype)
+        # The energies at both ends of a step follow from the fields there; with precession nobody asks for them.
+        self.H, self.H_end = (None if self.precess else empty(xp, shape, dtype) for _ in range(2))
 
-    def _slope(self, m: Array, t: np.ndarray, H: Array, out: Array, live: np.ndarray) -> None:
-        equation = self.equation
-        equation.field(m, t, H, live)
-        equation.vectors.torque(m, H, equation.alpha, equation.gamma0, self.precess, out, live)
+    def _slope(self, m: Array, t: np.ndarray, H: Array | None, out: Array, live: np.ndarray) -> None:
+        self.equation.torque(m, t, out, live, self.precess, H)
 
     def restart(self, chosen: np.ndarray) -> None:
         """Take up a changed field or a changed m: first slope and first step of the chosen films."""
@@ -208,7 +207,9 @@ class DormandPrince:
 
     def _take(self, accepted: np.ndarray) -> None:
         """Make the ends of the accepted steps the states; the last slope is the first of the next step."""
-        pairs = ((self.end, self.m), (self.slopes[-1], self.slopes[0]), (self.H_end, self.H))
+        pairs = [(self.end, self.m), (self.slopes[-1], self.slopes[0])]
+        if not self.precess:
+            pairs.append((self.H_end, self.H))
         if 2 * np.count_nonzero(accepted) <= len(accepted):
             for source, target in pairs:
                 self.equation.vectors.copy(source, target, accepted)
@@ -228,4 +229,6 @@ class DormandPrince:
         index = self.equation.xp.asarray(np.flatnonzero(chosen))
         self.m = m[index]
         self._allocate()
-        self.slopes[0][...], self.H[...] = first[index], H[index]
+        self.slopes[0][...] = first[index]
+        if not self.precess:
+            self.H[...] = H[index]

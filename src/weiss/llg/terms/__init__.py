@@ -60,7 +60,8 @@ class Term:
 
     def add_field(self, m: Array, t: np.ndarray, out: Array, live: np.ndarray) -> None:
         """Add the field to `out` for the films of the (films,) boolean host array `live`; others may be left alone."""
-        out += self.field(m, t)
+        chosen = self.xp.asarray(np.flatnonzero(live))
+        out[chosen] += self.field(m, t)[chosen]
 
     def energy_density(self, m: Array, t: np.ndarray) -> Array:
         """Energy density in J/m³, (films, nz, ny, nx), in double precision.
