@@ -14,6 +14,7 @@ from weiss.learn.networks import PRETRAINED
 from weiss.learn.networks.names import WITH_IMAGENET_WEIGHTS
 from weiss.learn.version import LEARN_VERSION, PRETRAIN_VERSION
 from weiss.maps.version import MAPS_VERSION
+from weiss.models import learned_in
 from weiss.spaces import canonical, expand_seeds
 from weiss.yamlfile import Document
 
@@ -268,6 +269,7 @@ def trainings(
         for role in ("train", "validate", "test")
     }
     check_learn(document, learn, groups, seeds)
+    scales = learned_in(groups[learn["data"]].model, learn["targets"])
     ids: dict[int, list[str]] = {}
     for point in groups[learn["data"]].points:
         ids.setdefault(point.seed, []).append(point.id)
@@ -294,7 +296,10 @@ def trainings(
                     "window": learn["window"],
                     "recipe": recipe_identity,
                     "points": points,
-                } | ({"pretraining": pretrained[start].digest} if start else {})
+                }
+                identity |= {"pretraining": pretrained[start].digest} if start else {}
+                # Left out where nothing is scaled: studies of numbers of order one are what they were.
+                identity |= {"scales": scales} if set(scales) != {1.0} else {}
                 training = Training(
                     id=f"{network}-n{n_data}-r{repeat:02d}",
                     network=network,

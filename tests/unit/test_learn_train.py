@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -542,7 +543,8 @@ def test_checkpoints_take_a_small_share_of_the_time(tmp_path, monkeypatch):
         trainer.history.append(row)
 
     monkeypatch.setattr(trainer, "epoch", epoch)
-    reason = train.learn(trainer, training, {"train": None, "validate": None}, lambda: pass_time("save", 0.5))
+    data = {"train": None, "validate": SimpleNamespace(units=("1", "1"))}
+    reason = train.learn(trainer, training, data, lambda: pass_time("save", 0.5))
     assert reason in ("max_epochs", "patience") and trainer.seconds == 100
     assert saves == [50, 75, 100]
 

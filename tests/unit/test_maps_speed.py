@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -298,8 +298,10 @@ def test_too_large_a_change_stops_the_map(trained: Trained, monkeypatch: pytest.
 
 
 def moved_by(much: float) -> Callable[..., Callable[[torch.Tensor], torch.Tensor]]:
-    def stand_in(module: Regressor, name: str, fill: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        exact = reader(module, "float32", fill)
+    def stand_in(
+        module: Regressor, name: str, fill: int, scales: Sequence[float]
+    ) -> Callable[[torch.Tensor], torch.Tensor]:
+        exact = reader(module, "float32", fill, scales)
         return exact if name == "float32" else lambda windows: exact(windows) + much
 
     return stand_in

@@ -52,7 +52,9 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         axis.axhline(0.5, color=style.BASELINE, linestyle="--", linewidth=1.0)
         axis.axvline(0.0, color="0.8", linewidth=0.7, zorder=0)
         axis.set_title(f"threshold on {style.symbol(target)}")
-        axis.set_xlabel(f"{style.symbol(f'{target}_in')} − {style.symbol(target)} ({read.unit(study, target)})")
+        power = read.power(study, target, rows["difference"])
+        style.ticks(axis.xaxis, power)
+        axis.set_xlabel(f"{style.symbol(f'{target}_in')} − {style.symbol(target)} ({read.unit(study, target, power)})")
         if rows["difference"].nunique() <= MOST_TICKS:
             axis.set_xticks(sorted({0.0, *rows["difference"]}))
         axis.set_ylim(min(0.45, rows["auc"].min() - 0.03), 1.02)

@@ -73,7 +73,9 @@ def draw(
                     elinewidth=0.8,
                     label=None if value is None else style.condition({by: value}, units),
                 )
-            axis.set_xlabel(f"{style.symbol(over)} ({read.unit(study, over)})")
+            power = read.power(study, over, rows[over])
+            style.ticks(axis.xaxis, power)
+            axis.set_xlabel(f"{style.symbol(over)} ({read.unit(study, over, power)})")
             axis.set_ylabel(label)
             if (chosen[name] >= 0).all():
                 axis.set_ylim(bottom=0)

@@ -43,7 +43,9 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         figure, axes = style.canvas(len(targets), 1, style.WIDTH, 3.1 * len(targets))
     else:
         width = min(style.WIDTH, len(targets) * (1.6 + 0.9 * len(networks)) + 1.0)
-        figure, axes = style.canvas(1, len(targets), max(width, 5.5), 3.4)
+        # Values with units are longer.
+        least = 5.5 if all(read.units(study, target) == "1" for target in targets) else 6.5
+        figure, axes = style.canvas(1, len(targets), max(width, least), 3.4)
     for axis, target in zip(axes.ravel(), targets, strict=True):
         rows = table[table["target"] == target]
         groups = [
@@ -53,11 +55,19 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         baseline = rows["baseline_mae"].mean()
         axis.axhline(baseline, color=style.BASELINE, linestyle="--", linewidth=1.0)
         axis.set_ylim(0, 1.1 * max(rows["mae"].max(), rows["baseline_mae"].max()))
-        axis.set_title(f"reading {style.symbol(target)}\n(dashed: median predictor, {baseline:.3g})")
+        answer = style.quantity(float(f"{baseline:.3g}"), read.units(study, target))
+        axis.set_title(f"reading {style.symbol(target)}\n(dashed: median predictor, {answer})")
         axis.set_xlabel("network")
-        axis.set_ylabel(f"mean absolute error of {style.symbol(target)}\n({read.unit(study, target)})")
+        label(axis, study, target, rows)
     axes[0, 0].legend(title=r"seeds $N_\mathrm{data}$", title_fontsize=8, ncols=len(sizes))
     return figure, table
+
+
+def label(axis: Axes, study: Study, target: str, rows: pd.DataFrame) -> None:
+    """Say what stands on the axis of errors, and in which unit; `rows` are those of the target."""
+    power = read.power(study, target, [rows["mae"].max(), rows["baseline_mae"].max()])
+    style.ticks(axis.yaxis, power)
+    axis.set_ylabel(f"mean absolute error of {style.symbol(target)}\n({read.unit(study, target, power)})")
 
 
 def boxes(

@@ -10,6 +10,7 @@ import pandas as pd
 from weiss.figures import read, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from weiss.study import Study
@@ -31,9 +32,13 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     Returns
     -------
     (Figure, DataFrame)
-        Table: epoch, train_mae, validate_mae, training, network, n_data, repeat, best.
+        Table: epoch, train_mae, validate_mae (of one target in its unit, of several their mean, each in multiples of
+        its scale), training, network, n_data, repeat, best.
     """
     table = read.epochs(study, results)
+    targets = next(iter(study.trainings.values())).targets
+    if len(targets) == 1:
+        table[["train_mae", "validate_mae"]] *= read.scale(study, targets[0])
     networks = list(dict.fromkeys(table["network"]))
     sizes = sorted(table["n_data"].unique())
     colours = dict(zip(sizes, style.colours(len(sizes)), strict=True))
@@ -63,9 +68,23 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         axis.set_title(network)
         axis.set_xlabel("epoch")
         axis.set_ylim(bottom=0)
-    axes[0, 0].set_ylabel("mean absolute error, all targets")
+    _label(axes[0, 0], study, targets, table["validate_mae"].max())
     _legend(axes[0, 0], colours)
     return figure, table
+
+
+def _label(axis: Axes, study: Study, targets: tuple[str, ...], largest: float) -> None:
+    """Say what the errors are: of one target in its unit, of several in multiples of their scales."""
+    scales = {target: read.scale(study, target) for target in targets}
+    text = "mean absolute error, all targets"
+    if set(scales.values()) != {1.0} and len(targets) == 1:
+        power = read.power(study, targets[0], largest)
+        style.ticks(axis.yaxis, power)
+        text = f"mean absolute error of {style.symbol(targets[0])}\n({read.unit(study, targets[0], power)})"
+    elif set(scales.values()) != {1.0}:
+        sizes = [f"{style.symbol(t)} of {style.quantity(scale, read.units(study, t))}" for t, scale in scales.items()]
+        text = f"{text}\nin multiples: {', '.join(sizes)}"
+    axis.set_ylabel(text)
 
 
 def _legend(axis: object, colours: dict) -> None:

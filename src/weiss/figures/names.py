@@ -336,7 +336,7 @@ def sources(name: str) -> tuple[Path, ...]:
     Returns
     -------
     tuple of Path
-        The figure's own module, the shared style and the shared reading of results, and for the calibration what it
+        The figure's own module, the shared style, units and reading of results, and for the calibration what it
         calculates. (Title and caption are not drawn.)
     """
     folder = Path(__file__).parent
@@ -345,4 +345,4 @@ def sources(name: str) -> tuple[Path, ...]:
     if FIGURES[name].needs == "films":
         extra += (folder / "groups.py", folder / "panels.py")
     extra += tuple(folder.parent / file for file in _USED.get(name, ()))
-    return *extra, folder / f"{name}.py", folder / "style.py", folder / "read.py"
+    return *extra, *(folder / f"{file}.py" for file in (name, "style", "quantities", "read"))

@@ -55,7 +55,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             if line == len(targets) - 1:
                 axis.set_xlabel("architecture")
         axes[line, 0].set_ylim(0, 1.1 * max(rows["mae"].max(), rows["baseline_mae"].max()))
-        axes[line, 0].set_ylabel(f"mean absolute error of {style.symbol(target)}\n({read.unit(study, target)})")
+        errors.label(axes[line, 0], study, target, rows)
     figure.align_ylabels(axes[:, 0])
     # A start may have results at some sizes only, so no one panel has every entry.
     listed = {

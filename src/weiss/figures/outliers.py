@@ -10,7 +10,7 @@ import pandas as pd
 
 from weiss import gather, paths
 from weiss.errors import UserError
-from weiss.figures import bins, read, similar, style
+from weiss.figures import bins, groups, quantities, read, similar, style
 from weiss.patterns.windows import centre
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             | {f"near_{key}": near[key] for key in ("mean_m", "wall", "distance")}
         )
     table = pd.DataFrame(rows)
-    return _draw(table, patches, other, names, training.targets), table
+    shown = groups.varied(study.groups[training.data])
+    return _draw(table, patches, other, read.all_units(study), shown, training.targets), table
 
 
 def _worst(predictions: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
@@ -133,7 +134,12 @@ def _neighbours(data: xr.Dataset, films: list[int], wanted: np.ndarray, size: in
 
 
 def _draw(
-    table: pd.DataFrame, patches: np.ndarray, other: np.ndarray, names: tuple[str, ...], targets: tuple[str, ...]
+    table: pd.DataFrame,
+    patches: np.ndarray,
+    other: np.ndarray,
+    units: dict[str, str],
+    names: tuple[str, ...],
+    targets: tuple[str, ...],
 ) -> Figure:
     columns = max((table["target"] == target).sum() for target in targets)
     figure, axes = style.canvas(2 * len(targets), columns, 2.0 * columns + 0.3, 2.3 * 2 * len(targets) + 0.8)
@@ -146,8 +152,8 @@ def _draw(
                 below.set_visible(False)
                 continue
             row = rows.iloc[column]
-            _patch(above, patches[rows.index[column]], _test_words(row, target, names))
-            _patch(below, other[rows.index[column]], _near_words(row, names))
+            _patch(above, patches[rows.index[column]], _test_words(row, target, names, units))
+            _patch(below, other[rows.index[column]], _near_words(row, names, units))
             if column == 0:
                 above.set_ylabel(f"{style.symbol(target)} read worst:\ntest patch")
                 below.set_ylabel("most similar\ntraining patch")
@@ -165,18 +171,26 @@ def _patch(axis: Axes, patch: np.ndarray, words: str) -> None:
     axis.set_title(words, fontsize=7.5)
 
 
-def _values(row: pd.Series, names: tuple[str, ...], prefix: str = "") -> str:
-    return style.condition({name: float(f"{row[prefix + name]:.3g}") for name in names})
+def _values(row: pd.Series, names: tuple[str, ...], units: dict[str, str], prefix: str = "") -> str:
+    values = {name: float(f"{row[prefix + name]:.3g}") for name in names}
+    lines = [dict(list(values.items())[start : start + 2]) for start in range(0, len(values), 2)]
+    return "\n".join(style.condition(line, units) for line in lines)
 
 
-def _test_words(row: pd.Series, target: str, names: tuple[str, ...]) -> str:
-    span = "" if row["repeats"] < 2 else f" ({row['lowest']:.2f} to {row['highest']:.2f})"
-    words = f"{_values(row, names)}\n{style.symbol(target)} read as {row['predicted']:.2f}{span}"
+def _test_words(row: pd.Series, target: str, names: tuple[str, ...], units: dict[str, str]) -> str:
+    plain = units[target] == "1"
+    power = quantities.power_of(row["true"], units[target])
+    read_as, lowest, highest = (
+        f"{row[key]:.2f}" if plain else f"{row[key] / 10.0**power:.3g}" for key in ("predicted", "lowest", "highest")
+    )
+    span = "" if row["repeats"] < 2 else (" " if plain else "\n") + f"({lowest} to {highest})"
+    unit = "" if plain else f" {quantities.prefixed(units[target], power)}"
+    words = f"{_values(row, names, units)}\n{style.symbol(target)} read as {read_as}{unit}{span}"
     return f"{words}\noutlier in {row['outlier_in']} of {row['repeats']}".replace("-", "−")
 
 
-def _near_words(row: pd.Series, names: tuple[str, ...]) -> str:
-    return f"{_values(row, names, 'near_')}\ndistance {row['near_distance']:.2f}"
+def _near_words(row: pd.Series, names: tuple[str, ...], units: dict[str, str]) -> str:
+    return f"{_values(row, names, units, 'near_')}\ndistance {row['near_distance']:.2f}"
 
 
 def shared(table: pd.DataFrame, target: str) -> str:

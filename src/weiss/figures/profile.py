@@ -40,9 +40,9 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     line = int(np.abs(y - shape[0] // 2).argmin())
     width = min(style.WIDTH, 2.8 * len(films) + 0.8)
     figure, axes = style.canvas(len(targets), len(films), width, 1.9 * len(targets) + 0.5, sharex=True, sharey="row")
-    tables = []
+    tables, units = [], read.all_units(study)
     for column, (film, label) in enumerate(zip(films, read.film_labels(films), strict=True)):
-        axes[0, column].set_title(style.condition(label) if label else f"seed {film['seed']}")
+        axes[0, column].set_title(_title(label, units) if label else f"seed {film['seed']}")
         axes[-1, column].set_xlabel("$x$ (cells)")
         for row, target in enumerate(targets):
             axis = axes[row, column]
@@ -52,7 +52,9 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             axis.plot(x, values["true"], color=style.TRUTH, drawstyle="steps-mid", linewidth=1.6, label="true")
             axis.plot(x, values["map"], color=style.PALETTE[0], linewidth=1.1, label="read")
             if column == 0:
-                axis.set_ylabel(f"{style.symbol(target)} ({read.unit(study, target)})")
+                power = read.power(study, target, maps.data[f"{target}_true"].values)
+                style.ticks(axis.yaxis, power)
+                axis.set_ylabel(f"{style.symbol(target)} ({read.unit(study, target, power)})")
             tables.append(
                 pd.DataFrame(
                     {"map": maps.metrics["map"], "point": film["point"], "seed": film["seed"], "target": target}
@@ -61,6 +63,13 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             )
     axes[0, 0].legend(loc="best", handlelength=1.4)
     return figure, pd.concat(tables, ignore_index=True)
+
+
+def _title(label: dict[str, float], units: dict[str, str]) -> str:
+    """What tells a film apart; values with units are longer and get a line each."""
+    if all(units.get(name, "1") == "1" for name in label):
+        return style.condition(label)
+    return "\n".join(style.condition({name: value}, units) for name, value in label.items())
 
 
 def _strips(axis: Axes, width: int, margin: int, window: int) -> None:

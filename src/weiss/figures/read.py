@@ -7,19 +7,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from weiss import paths
 from weiss.errors import UserError
-from weiss.models import describe
+from weiss.figures.quantities import power_of, prefixed
+from weiss.models import describe, learned_in
 
 if TYPE_CHECKING:
     import xarray as xr
+    from numpy.typing import ArrayLike
 
     from weiss.published import PublishedValue
     from weiss.study import MapJob, Study
+
+Rounded = TypeVar("Rounded", float, pd.Series)
 
 _AGAIN = "run snakemake again"
 _MAP_KEYS = {"map", "network", "n_data", "repeat", "window", "targets", "films"}
@@ -114,16 +119,39 @@ def read_dataset(path: Path) -> xr.Dataset:
         raise UserError(f"this result is damaged ({error})", str(path), f"delete it and {_AGAIN}") from error
 
 
+def _model(study: Study, parameter: str) -> str:
+    return next(group.model for group in study.groups.values() if parameter in group.parameters)
+
+
 def units(study: Study, parameter: str) -> str:
     """Units of a film parameter, "1" without any."""
-    model = next(group.model for group in study.groups.values() if parameter in group.parameters)
-    return describe(model, (parameter,))[parameter][0]
+    return describe(_model(study, parameter), (parameter,))[parameter][0]
 
 
-def unit(study: Study, parameter: str) -> str:
-    """Unit of a film parameter, as written on an axis."""
-    text = units(study, parameter)
-    return "dimensionless" if text == "1" else text.replace("^2", "²").replace("^3", "³")
+def all_units(study: Study) -> dict[str, str]:
+    """Units of every film parameter of a study."""
+    return {name: units(study, name) for group in study.groups.values() for name in group.parameters}
+
+
+def scale(study: Study, parameter: str) -> float:
+    """What a film parameter is learned in multiples of, in its unit: of the size of its values."""
+    return learned_in(_model(study, parameter), (parameter,))[0]
+
+
+def power(study: Study, parameter: str, values: ArrayLike) -> int:
+    """Power of ten of the prefix that suits the largest of the values that an axis shows."""
+    return power_of(float(np.abs(np.asarray(values, dtype=float)).max()), units(study, parameter))
+
+
+def unit(study: Study, parameter: str, power: int = 0) -> str:
+    """Unit of a film parameter, as written on an axis, with the prefix of a power of ten."""
+    return prefixed(units(study, parameter), power)
+
+
+def rounded(study: Study, parameter: str, values: Rounded) -> Rounded:
+    """Free means of single-precision values of a film parameter of their rounding."""
+    size = scale(study, parameter)
+    return round(values / size, 6) * size
 
 
 def training_result(study: Study, results: Path, training: str) -> dict:
@@ -171,8 +199,8 @@ def epochs(study: Study, results: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns epoch, train_mae, validate_mae (means over targets), training, network, n_data, repeat, best (true for
-        the epoch whose weights were kept).
+        Columns epoch, train_mae, validate_mae (means over targets, each in multiples of its scale), training,
+        network, n_data, repeat, best (true for the epoch whose weights were kept).
     """
     tables = []
     for key, training in study.trainings.items():
@@ -287,13 +315,12 @@ def areas(study: Study, results: Path) -> pd.DataFrame:
                 if metrics["auc"] is None:
                     continue
                 printed = published_auc(study, target, film["condition"])
-                # They are means of single-precision values over a region.
-                inner, outer = (round(metrics[f"true_{part}"], 6) for part in ("inner", "outer"))
+                inner, outer = (rounded(study, target, metrics[f"true_{part}"]) for part in ("inner", "outer"))
                 rows.append(
                     {"map": key, "network": job.training.network, "n_data": job.training.n_data}
                     | {"repeat": job.training.repeat, "point": film["point"], "seed": film["seed"], "target": target}
-                    | {"inner": inner, "outer": outer, "difference": round(inner - outer, 6), "auc": metrics["auc"]}
-                    | {"published": printed.value if printed else float("nan")}
+                    | {"inner": inner, "outer": outer, "difference": rounded(study, target, inner - outer)}
+                    | {"auc": metrics["auc"], "published": printed.value if printed else float("nan")}
                 )
     if not rows:
         raise UserError("no parameter differs between inner and outer in any film", str(study.path))

@@ -37,7 +37,8 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     maps = read.maps(study, results)
     films = [film for film in maps.metrics["films"] if film["inner_margin"] is not None]
     targets = maps.metrics["targets"]
-    labels = [style.condition(label) or f"seed {film['seed']}" for film, label in _labelled(films)]
+    units = read.all_units(study)
+    labels = [style.condition(label, units) or f"seed {film['seed']}" for film, label in _labelled(films)]
     figure, axes = style.canvas(
         len(targets),
         1 + len(REGIONS),
@@ -51,12 +52,14 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     rows = []
     for line, target in enumerate(targets):
         panels = axes[line, 1:]
+        power = read.power(study, target, maps.data[f"{target}_true"].values)
         for axis, region in zip(panels, REGIONS, strict=True):
             statistics = [film["targets"][target]["regions"][region] for film in films]
             _boxes(axis, statistics, labels)
             axis.set_title(region)
             if axis is panels[0]:
-                axis.set_ylabel(f"{style.symbol(target)} ({read.unit(study, target)})")
+                style.ticks(axis.yaxis, power)
+                axis.set_ylabel(f"{style.symbol(target)} ({read.unit(study, target, power)})")
             else:
                 axis.sharey(panels[0])
                 axis.tick_params(labelleft=False)

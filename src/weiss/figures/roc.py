@@ -37,7 +37,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     """
     maps = read.maps(study, results)
     films = maps.metrics["films"]
-    labels = read.film_labels(films)
+    labels, units = read.film_labels(films), read.all_units(study)
     targets = [
         target
         for target in maps.metrics["targets"]
@@ -57,7 +57,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         axis.plot([0, 1], [0, 1], color="0.6", linestyle=":", linewidth=1.0)
         for (film, label), colour in zip(shown, style.series_colours(len(shown)), strict=True):
             metrics = film["targets"][target]
-            text = style.condition(label) if label else f"seed {film['seed']}"
+            text = style.condition(label, units) if label else f"seed {film['seed']}"
             curve = metrics["roc"]
             printed = read.published_auc(study, target, film["condition"])
             axis.plot(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,9 +13,13 @@ import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter
+
+from weiss.figures.quantities import quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.image import AxesImage
     from numpy.typing import NDArray
 
@@ -83,7 +86,6 @@ def png(figure: Figure) -> bytes:
 
 GREEK = ("alpha", "sigma")
 SYMBOL = re.compile(r"([A-Z])_?([a-z0-9]*)")
-PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
 
 
 def symbol(name: str) -> str:
@@ -96,22 +98,17 @@ def symbol(name: str) -> str:
     return rf"${parts[1]}_\mathrm{{{parts[2]}}}$" if parts[2] else f"${parts[1]}$"
 
 
-def quantity(value: float, unit: str = "1") -> str:
-    """Write a value with its unit and the prefix that suits it, ``1.1 MA/m``; a dimensionless one alone."""
-    if unit == "1":
-        return f"{value:g}"
-    shown = unit.replace("^2", "²").replace("^3", "³")
-    if not value:
-        return f"0 {shown}"
-    power = min(max(3 * math.floor(math.log10(abs(value)) / 3 + 1e-9), min(PREFIXES)), max(PREFIXES))
-    return f"{value / 10.0**power:.4g} {PREFIXES[power]}{shown}"
-
-
 def condition(values: Mapping[str, float], units: Mapping[str, str] | None = None) -> str:
     """Write parameter values as ``J = 2, D = 0.5``, with their units where they have one."""
     return ", ".join(
         f"{symbol(name)} = {quantity(value, (units or {}).get(name, '1'))}" for name, value in values.items()
     )
+
+
+def ticks(axis: Axis, power: int) -> None:
+    """Write the ticks of an axis in the unit with the prefix of a power of ten; the data stay as they are."""
+    if power:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:g}".replace("-", "−")))
 
 
 def domains(axes: Axes, pattern: NDArray) -> None:

@@ -51,11 +51,15 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
             axis.set_visible(False)
             continue
         chosen = table[(table["target"] == target) & (table["network"] == network)]
-        _panel(axis, chosen, table[table["target"] == target])
+        everything = table[table["target"] == target]
+        _panel(axis, chosen, everything)
+        power = read.power(study, target, everything["true"])
+        style.ticks(axis.xaxis, power)
+        style.ticks(axis.yaxis, power)
         axis.set_title(network)
-        axis.set_xlabel(f"true {style.symbol(target)} ({read.unit(study, target)})")
+        axis.set_xlabel(f"true {style.symbol(target)} ({read.unit(study, target, power)})")
         if place % columns == 0 or len(networks) == 1:
-            axis.set_ylabel(f"predicted {style.symbol(target)} ({read.unit(study, target)})")
+            axis.set_ylabel(f"predicted {style.symbol(target)} ({read.unit(study, target, power)})")
     figure.suptitle(rf"$N_\mathrm{{data}}$ = {table['n_data'].max()}", fontsize=9)
     return figure, table
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from weiss.learn.films import Films
 from weiss.learn.predict import forward
+from weiss.learn.scales import learned
 from weiss.patterns.crops import quarter_turns
 from weiss.patterns.windows import centre
 
@@ -25,7 +26,7 @@ def centre_errors(module: nn.Module, films: Films, window: int, batch: int) -> N
     """Mean absolute error of each target on the central window of every film: (T,), in the targets' units."""
     module.eval()
     images = centre(films.patterns, window)
-    predicted = forward(module, images, images.device, batch, films.targets.shape[1])
+    predicted = forward(module, images, images.device, batch, films.scales)
     return np.abs(predicted.cpu().numpy() - films.values).mean(axis=0)
 
 
@@ -33,7 +34,7 @@ def rotated_predictions(module: nn.Module, films: Films, window: int, batch: int
     """Predict the central window of every film under the four rotations: (F, 4, T), in the targets' units."""
     module.eval()
     images = quarter_turns(centre(films.patterns, window)).flatten(0, 1)
-    predicted = forward(module, images, images.device, batch, films.targets.shape[1])
+    predicted = forward(module, images, images.device, batch, films.scales)
     return predicted.cpu().numpy().reshape(len(ROTATIONS), len(films), -1).swapaxes(0, 1)
 
 
@@ -57,7 +58,7 @@ def scores(
         `test_mae_<target>`: absolute error averaged over the four rotations and over films; `baseline_mae_<target>`:
         the same for always predicting the median of the training films; `test_r2_<target>`: coefficient of
         determination over all films and rotations (None where the true values are all equal); `unit_<target>`;
-        and `test_mae`, `baseline_mae`, the means over targets.
+        and `test_mae`, `baseline_mae`, the means over targets of these errors as multiples of the targets' scales.
     """
     truth = np.repeat(films.values, len(ROTATIONS), axis=0)
     flat = predicted.reshape(truth.shape).astype(np.float64)
@@ -65,8 +66,8 @@ def scores(
     errors = mean_absolute_error(truth, flat, multioutput="raw_values")
     baseline = mean_absolute_error(truth, median, multioutput="raw_values")
     found: dict[str, float | str | None] = {
-        "test_mae": float(errors.mean()),
-        "baseline_mae": float(baseline.mean()),
+        "test_mae": float(learned(errors, films.scales).mean()),
+        "baseline_mae": float(learned(baseline, films.scales).mean()),
     }
     for column, name in enumerate(targets):
         varied = np.ptp(truth[:, column]) > 0

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from weiss.errors import UserError
 from weiss.gather import good, open_dataset, require_good
+from weiss.learn.scales import learned
 
 AGAIN = "gather the films again (`weiss gather`)"
 
@@ -26,15 +27,17 @@ class Films:
     patterns : Tensor, (F, ny, nx) int8
         ±1, on the training's device.
     targets : Tensor, (F, T) float32
-        True parameters, on the training's device.
+        True parameters as networks learn them, in multiples of their scales, on the training's device.
     values : ndarray, (F, T) float64
-        The same, as the dataset holds them.
+        True parameters in their units, as the dataset holds them.
     points : tuple of str
         Point ids.
     seeds : tuple of int
         Seeds.
     units : tuple of str
         Unit of every target.
+    scales : tuple of float
+        What every target is learned in multiples of (`weiss.models.learned_in`), in its unit.
     left_out : int
         Films asked for that did not come to their end (`weiss.variables.Ending`).
     """
@@ -45,6 +48,7 @@ class Films:
     points: tuple[str, ...]
     seeds: tuple[int, ...]
     units: tuple[str, ...]
+    scales: tuple[float, ...]
     left_out: int = 0
 
     def __len__(self) -> int:
@@ -63,6 +67,7 @@ def load(
     window: int,
     device: torch.device,
     leave_out: bool = False,
+    scales: Sequence[float] | None = None,
 ) -> Films:
     """Read films by point id, in the order asked for.
 
@@ -80,6 +85,8 @@ def load(
         Where patterns and targets are kept.
     leave_out : bool
         Leave films out that did not come to their end, rather than stop.
+    scales : sequence of float, optional
+        What the targets are learned in multiples of; 1 without.
 
     Raises
     ------
@@ -89,7 +96,7 @@ def load(
     """
     try:
         with open_dataset(path) as dataset:
-            found = _pick(dataset, str(path), points, targets, window, leave_out)
+            found = _pick(dataset, str(path), points, targets, window, leave_out, scales or (1.0,) * len(targets))
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(f"the dataset cannot be read ({type(error).__name__}: {error})", str(path), AGAIN) from error
     # Not in there: a full GPU would pass for a broken dataset.
@@ -103,6 +110,7 @@ def _pick(
     targets: Sequence[str],
     window: int,
     leave_out: bool,
+    scales: Sequence[float],
 ) -> Films:
     if absent := [name for name in (*targets, "seed", "point", "status", "pattern") if name not in dataset.variables]:
         raise UserError(f"the dataset lacks {', '.join(absent)}", where, AGAIN)
@@ -134,10 +142,11 @@ def _pick(
         raise UserError("a target is not a finite number", where, AGAIN)
     return Films(
         patterns=torch.from_numpy(patterns),
-        targets=torch.from_numpy(values.astype(np.float32)),
+        targets=torch.from_numpy(learned(values, scales).astype(np.float32)),
         values=values,
         points=tuple(points),
         seeds=tuple(int(seed) for seed in dataset["seed"].values[rows]),
         units=tuple(str(dataset[name].attrs.get("units", "1")) for name in targets),
+        scales=tuple(scales),
         left_out=asked - len(points),
     )

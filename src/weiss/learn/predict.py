@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +15,7 @@ from weiss.errors import UserError
 from weiss.learn.networks import build
 from weiss.learn.networks.regressor import read_tensors
 from weiss.learn.reproducible import full_precision, torch_device
+from weiss.learn.scales import of_entry, restorer
 
 BLOCK = 32
 """Batches are filled up to a multiple of this: a lone image would take another matrix routine and round differently."""
@@ -31,7 +33,7 @@ class Estimator:
     Attributes
     ----------
     module : nn.Module
-        In evaluation mode; outputs are the targets in their own units, no scaling is left to undo.
+        In evaluation mode; outputs are the targets in multiples of their scales.
     network : str
         Name in the zoo.
     targets : tuple of str
@@ -42,6 +44,8 @@ class Estimator:
         Digest of its training.
     device : torch.device
         Where it runs.
+    scales : tuple of float
+        What the outputs are multiplied by to be the targets in their own units (`weiss.learn.scales`).
     """
 
     module: nn.Module
@@ -50,6 +54,7 @@ class Estimator:
     window: int
     digest: str
     device: torch.device
+    scales: tuple[float, ...]
 
 
 def load(path: Path | str, device: str = "cpu") -> Estimator:
@@ -72,6 +77,7 @@ def load(path: Path | str, device: str = "cpu") -> Estimator:
     content = read_tensors(path)
     if absent := {"state_dict", "network", "targets", "window", "digest"} - set(content):
         raise UserError(f"not a trained network: {', '.join(sorted(absent))} missing", str(path), "train it again")
+    scales = of_entry(content, str(path))
     regressor = build(content["network"], len(content["targets"]))
     regressor.load_net(content["state_dict"], str(path))
     target = torch_device(device)
@@ -82,6 +88,7 @@ def load(path: Path | str, device: str = "cpu") -> Estimator:
         window=int(content["window"]),
         digest=content["digest"],
         device=target,
+        scales=scales,
     )
 
 
@@ -116,7 +123,7 @@ def predict(estimator: Estimator, images: Images, batch: int = 256) -> Images:
     if estimator.device.type == "cpu":
         batch = min(batch, CPU_BATCH)
     if isinstance(images, Tensor):
-        return forward(estimator.module, images, estimator.device, batch, len(estimator.targets))
+        return forward(estimator.module, images, estimator.device, batch, estimator.scales)
     # Windows are often overlapping views of a film: copy one batch at a time, never all of them.
     pieces = [
         forward(
@@ -124,7 +131,7 @@ def predict(estimator: Estimator, images: Images, batch: int = 256) -> Images:
             torch.from_numpy(np.ascontiguousarray(images[start : start + batch])),
             estimator.device,
             batch,
-            len(estimator.targets),
+            estimator.scales,
         )
         for start in range(0, len(images), batch)
     ]
@@ -133,14 +140,17 @@ def predict(estimator: Estimator, images: Images, batch: int = 256) -> Images:
     return torch.cat(pieces).cpu().numpy()
 
 
-def forward(module: nn.Module, images: Tensor, device: torch.device, batch: int, n_targets: int) -> Tensor:
-    """Run a network that is in evaluation mode over (N, h, w) images; returns (N, n_targets) float32 on `device`."""
+def forward(module: nn.Module, images: Tensor, device: torch.device, batch: int, scales: Sequence[float]) -> Tensor:
+    """Run a network that is in evaluation mode over (N, h, w) images.
+
+    Returns (N, T) float32 on `device`: the T targets in their own units, by their `scales`.
+    """
     if module.training:
         raise ValueError("predictions need the network in evaluation mode")
-    outputs = torch.empty((len(images), n_targets), dtype=torch.float32, device=device)
+    outputs = torch.empty((len(images), len(scales)), dtype=torch.float32, device=device)
     with torch.inference_mode(), full_precision():
         for start in range(0, len(images), batch):
             piece = images[start : start + batch].to(device=device, dtype=torch.float32)
             filler = piece.new_zeros((-len(piece) % BLOCK, *piece.shape[1:]))
             outputs[start : start + batch] = module(torch.cat([piece, filler]))[: len(piece)]
-    return outputs
+        return restorer(scales, device)(outputs)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from torch.optim.lr_scheduler import StepLR
 from weiss import __version__, paths
 from weiss.atomic import atomic_json, atomic_write
 from weiss.errors import UserError
+from weiss.figures.quantities import quantity
 from weiss.learn import checkpoint, evaluate, films
 from weiss.learn.films import Films
 from weiss.learn.networks import PRETRAINED, build, weights_file
@@ -28,8 +30,11 @@ from weiss.learn.networks.regressor import Regressor
 from weiss.learn.recipe import Recipe, best_epoch, stop_reason
 from weiss.learn.records import OUTPUTS, PRETRAIN_OUTPUTS, RESULT, RESUME, clear, is_finished, sha256_of
 from weiss.learn.reproducible import reproducible, torch_device
+from weiss.learn.scales import entry as scales_entry
+from weiss.learn.scales import learned
 from weiss.learn.version import LEARN_VERSION
 from weiss.learn.weights import study_folder
+from weiss.models import learned_in
 from weiss.patterns.crops import batch_sizes, cut_batches, draw_crops
 
 if TYPE_CHECKING:
@@ -82,22 +87,22 @@ def run(study: Study, training_id: str, results: Path, device: str = "cpu", thre
     check_disjoint(training)
     recipe = Recipe.read(training.recipe, f"{study.path}: {training_id}")
     start, weights = start_weights(study, training, recipe, results)
+    scales = learned_in(study.groups[training.data].model, training.targets)
     identity = {
         "digest": training.digest,
         "network": training.network,
         "weights_sha256": None if weights is None else sha256_of(weights),
-    }
+    } | scales_entry(scales)
     where = torch_device(device)
     told = memory_told(f"training {training_id}", "lower learn.trainings_per_job or recipe.batch")
     with told, reproducible(where, threads), own_randomness(where):
         leave_out = study.config["learn"]["uncrossed"] == "leave_out"
-        data = load_splits(training, paths.dataset(results, study.name, training.data), where, leave_out)
-        trainer = Trainer.new(training, recipe, weights, len(data["train"]), where)
+        data = load_splits(training, paths.dataset(results, study.name, training.data), where, leave_out, scales)
+        new = partial(Trainer.new, training, recipe, weights, len(data["train"]), where, scales)
+        trainer = new()
         clear(folder)
         if content := checkpoint.resume_point(folder / RESUME, identity):
-            trainer = trainer.resumed(content, folder / RESUME) or Trainer.new(
-                training, recipe, weights, len(data["train"]), where
-            )
+            trainer = trainer.resumed(content, folder / RESUME) or new()
         reason = learn(
             trainer,
             training,
@@ -129,7 +134,7 @@ def learn(trainer: Trainer, training: Training, data: dict[str, Films], save: Ca
             started = time.perf_counter()
             save()
             trainer.save_took, trainer.unsaved = time.perf_counter() - started, 0.0
-        say(trainer.line(training, took))
+        say(trainer.line(training, took, data["validate"].units))
     return reason
 
 
@@ -193,12 +198,16 @@ def check_disjoint(training: Training) -> None:
             )
 
 
-def load_splits(training: Training, dataset: Path, device: torch.device, leave_out: bool = False) -> dict[str, Films]:
-    """The films to train, validate and test with; `leave_out` as for `films.load`."""
-    return {
-        purpose: films.load(dataset, training.points[purpose], training.targets, training.window, device, leave_out)
-        for purpose in ("train", "validate", "test")
-    }
+def load_splits(
+    training: Training,
+    dataset: Path,
+    device: torch.device,
+    leave_out: bool = False,
+    scales: Sequence[float] | None = None,
+) -> dict[str, Films]:
+    """The films to train, validate and test with; `leave_out` and `scales` as for `films.load`."""
+    asked = (training.targets, training.window, device, leave_out, scales)
+    return {purpose: films.load(dataset, training.points[purpose], *asked) for purpose in ("train", "validate", "test")}
 
 
 def start_weights(study: Study, training: Training, recipe: Recipe, results: Path) -> tuple[str, Path | None]:
@@ -268,8 +277,11 @@ class Trainer:
     device : torch.device
     samples, steps : int
         Crops and steps of an epoch.
+    scales : tuple of float
+        What the targets are learned in multiples of.
     history : list of dict
-        One row per epoch: epoch, step, learning_rate, train_mae, validate_mae (a list, one per target).
+        One row per epoch: epoch, step, learning_rate, train_mae (the loss: the mean over targets, each in multiples of
+        its scale), validate_mae (a list, one per target, in its unit).
     best : dict
         Weights of the epoch with the lowest validation error.
     seconds : float
@@ -288,6 +300,7 @@ class Trainer:
     device: torch.device
     samples: int
     steps: int
+    scales: tuple[float, ...]
     history: list[dict[str, Any]] = field(default_factory=list)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     seconds: float = 0.0
@@ -297,7 +310,13 @@ class Trainer:
 
     @classmethod
     def new(
-        cls, training: Training, recipe: Recipe, weights: Path | None, n_films: int, device: torch.device
+        cls,
+        training: Training,
+        recipe: Recipe,
+        weights: Path | None,
+        n_films: int,
+        device: torch.device,
+        scales: Sequence[float] | None = None,
     ) -> Trainer:
         """A training before its first step. Seeds torch's global generators; call it inside `own_randomness`."""
         samples, steps = recipe.epoch_size(n_films)
@@ -316,13 +335,14 @@ class Trainer:
             device=device,
             samples=samples,
             steps=steps,
+            scales=tuple(scales or (1.0,) * len(training.targets)),
         )
 
     @property
     def errors(self) -> list[float]:
-        """Validation error of every epoch, the mean over targets."""
+        """Validation error of every epoch: the mean over targets, each in multiples of its scale."""
         each = np.array([row["validate_mae"] for row in self.history])
-        return each.mean(axis=1).tolist() if self.history else []
+        return learned(each, self.scales).mean(axis=1).tolist() if self.history else []
 
     def epoch(self, train: Films, validate: Films, window: int) -> None:
         """Train for one epoch, validate, and remember the weights if they are the best so far.
@@ -405,11 +425,12 @@ class Trainer:
         say(f"going on after epoch {len(self.history)}")
         return self
 
-    def line(self, training: Training, seconds: float) -> str:
-        """Progress in one line."""
+    def line(self, training: Training, seconds: float, units: Sequence[str]) -> str:
+        """Progress in one line; `units` are those of the targets."""
         row, errors = self.history[-1], self.errors
         each = "  ".join(
-            f"{name} {error:.4f}" for name, error in zip(training.targets, row["validate_mae"], strict=True)
+            f"{name} {told(error, unit)}"
+            for name, error, unit in zip(training.targets, row["validate_mae"], units, strict=True)
         )
         best = best_epoch(errors)
         return (
@@ -417,6 +438,11 @@ class Trainer:
             f"lr {row['learning_rate']:.3g}  train {row['train_mae']:.4f}  validate {errors[-1]:.4f} ({each})  "
             f"best {errors[best - 1]:.4f} in epoch {best}  {seconds:.1f} s"
         )
+
+
+def told(error: float, unit: str) -> str:
+    """An error as a line of progress says it."""
+    return f"{error:.4f}" if unit == "1" else quantity(error, unit)
 
 
 def not_finite(what: str, epoch: int, step: int, where: str = "training") -> UserError:
@@ -451,7 +477,8 @@ def finish(
             "targets": list(training.targets),
             "window": training.window,
             "digest": training.digest,
-        },
+        }
+        | scales_entry(trainer.scales),
     )
     result = {
         "name": training.id,
@@ -490,20 +517,25 @@ def finish(
             "device": torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else "cpu",
             "threads": threads,
         },
-    } | evaluate.scores(predicted, data["test"], data["train"], training.targets)
+    }
+    result |= scales_entry(trainer.scales)
+    result |= evaluate.scores(predicted, data["test"], data["train"], training.targets)
     atomic_json(folder / RESULT, result)
     (folder / RESUME).unlink(missing_ok=True)
     say(
         f"{training.id}: {reason} after {len(trainer.history)} epochs; test error "
         + ", ".join(
-            f"{name} {result[f'test_mae_{name}']:.4f} (median {result[f'baseline_mae_{name}']:.4f})"
-            for name in training.targets
+            f"{name} {told(result[f'test_mae_{name}'], unit)} (median {told(result[f'baseline_mae_{name}'], unit)})"
+            for name, unit in zip(training.targets, data["test"].units, strict=True)
         )
     )
 
 
 def epochs_table(trainer: Trainer, targets: Sequence[str]) -> bytes:
-    """The course of the training as CSV, errors in the targets' units. No times: the bytes are reproducible."""
+    """The course of the training as CSV: the error of each target in its unit, errors over all targets as learned.
+
+    No times: the bytes are reproducible.
+    """
     rows = [
         [row["epoch"], row["step"], row["learning_rate"], row["train_mae"], error, *row["validate_mae"]]
         for row, error in zip(trainer.history, trainer.errors, strict=True)

@@ -90,8 +90,8 @@ def run(study: Study, map_id: str, results: Path, device: str = "cpu", threads: 
     spreads = {target: precision.spread(condition[target] for condition in learned) for target in targets}
     batch = job.batch if on_gpu else min(job.batch, CPU_BATCH)
     fill = batch if on_gpu else predict.BLOCK
-    network = reader(estimator.module, job.precision, fill)
-    exact = None if job.precision == "float32" else reader(estimator.module, "float32", fill)
+    network = reader(estimator.module, job.precision, fill, estimator.scales)
+    exact = None if job.precision == "float32" else reader(estimator.module, "float32", fill, estimator.scales)
     print(f"map {job.id}: {len(job.points)} films of group {job.films!r} on {estimator.device}", file=sys.stderr)
     start = perf_counter()
     maps, changes = [], []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from weiss.learn.networks.regressor import Regressor
 from weiss.learn.predict import BLOCK
+from weiss.learn.scales import restorer
 
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """What a network is held in. All but float32 need a GPU. In tf32 the factors of products are rounded to 10 bits after
@@ -94,7 +95,9 @@ def _module_of(traced: fx.GraphModule, node: object) -> nn.Module | None:
     return traced.get_submodule(node.target) if isinstance(node, fx.Node) and node.op == "call_module" else None
 
 
-def reader(module: Regressor, precision: str = "float32", fill: int = BLOCK) -> Callable[[Tensor], Tensor]:
+def reader(
+    module: Regressor, precision: str = "float32", fill: int = BLOCK, scales: Sequence[float] = ()
+) -> Callable[[Tensor], Tensor]:
     """What `weiss.maps.sliding.slide` calls with windows.
 
     Parameters
@@ -106,6 +109,8 @@ def reader(module: Regressor, precision: str = "float32", fill: int = BLOCK) -> 
     fill : int
         Batches are filled up to a multiple of this. On a CPU the block of `weiss.learn.predict`, for the same bits
         whatever the batch; on a GPU the batch itself, so that all batches of a map take the same kernels.
+    scales : sequence of float
+        What the answers are multiplied by to be the targets in their units (`weiss.learn.scales`); none: they are.
 
     Returns
     -------
@@ -121,6 +126,7 @@ def reader(module: Regressor, precision: str = "float32", fill: int = BLOCK) -> 
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}, expected one of {', '.join(PRECISIONS)}")
     network, dtype = folded(module), PRECISIONS[precision]
+    values = restorer(scales, next(module.parameters()).device)
     if dtype != torch.float32:
         network.to(dtype)
         # A last layer in bfloat16 would round its answers to steps of 1/128 between 1 and 2.
@@ -130,7 +136,7 @@ def reader(module: Regressor, precision: str = "float32", fill: int = BLOCK) -> 
     def read(windows: Tensor) -> Tensor:
         filler = windows.new_zeros((-len(windows) % fill, *windows.shape[1:]))
         with torch.inference_mode(), arithmetic(precision):
-            return network(torch.cat([windows, filler]).to(dtype))[: len(windows)]
+            return values(network(torch.cat([windows, filler]).to(dtype))[: len(windows)])
 
     return read
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from weiss.checks import seeds_text
+from weiss.figures import read
+from weiss.figures.quantities import quantity
 from weiss.models import ending
 from weiss.report.collect import Collected
+from weiss.study import Study
 
 GUESSING = 0.5
 GOOD = 0.75
@@ -45,6 +48,14 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.{decimals}f}" if abs(value) < 1e6 else f"{value:.{digits - 1}e}"
 
 
+def measured(study: Study, parameter: str, value: float | None) -> str:
+    """Write a value, or an error, of a film parameter with its unit; a dimensionless one as a number."""
+    unit = read.units(study, parameter)
+    if unit == "1" or value is None or not math.isfinite(value):
+        return number(value)
+    return quantity(value, unit, digits=3)
+
+
 def duration(seconds: float | None) -> str:
     """Write a time with a fitting unit."""
     if seconds is None or not math.isfinite(seconds):
@@ -55,9 +66,9 @@ def duration(seconds: float | None) -> str:
     return f"{number(seconds)} s"
 
 
-def condition(values: dict[str, float]) -> str:
-    """Write parameter values in plain text."""
-    return ", ".join(f"{name} = {value:g}" for name, value in values.items())
+def condition(study: Study, values: dict[str, float]) -> str:
+    """Write parameter values in plain text, with their units."""
+    return ", ".join(f"{name} = {quantity(value, read.units(study, name))}" for name, value in values.items())
 
 
 def done(found: Collected) -> str:
@@ -145,13 +156,13 @@ def cards(
         better = row.median < row.baseline
         if row.baseline:
             share = f"{abs(1 - row.median / row.baseline):.0%} {'below' if better else 'above'}"
-            against = f"{share} the {number(row.baseline)} of answering the median"
+            against = f"{share} the {measured(found.study, row.target, row.baseline)} of answering the median"
         else:
             against = "answering the median is exactly right: the films have one value"
         shown.append(
             Card(
                 f"error of {row.target}",
-                number(row.median),
+                measured(found.study, row.target, row.median),
                 f"{against}; {row.network}, {row.n_data} training seed{'s' if row.n_data > 1 else ''}",
                 better,
             )
@@ -212,19 +223,20 @@ def answer(
     for row in best(errors).itertuples():
         place = {"target": row.target, "network": row.network, "n_data": row.n_data}
         printed = published.value("mae", **place) if published else None
+        median, baseline = (measured(found.study, row.target, value) for value in (row.median, row.baseline))
         text = (
-            f"{row.target} is read off a single window with a mean absolute error of {number(row.median)} (median of "
+            f"{row.target} is read off a single window with a mean absolute error of {median} (median of "
             f"{row.repeats} {'repeats' if row.repeats > 1 else 'repeat'}, {row.network}, {row.n_data} training "
             f"{'seeds' if row.n_data > 1 else 'seed'})"
         )
         if row.median < row.baseline:
-            text += f", against {number(row.baseline)} for always answering the median of the training values"
-            text += f"; published: {number(printed)}." if printed is not None else "."
+            text += f", against {baseline} for always answering the median of the training values"
+            text += f"; published: {measured(found.study, row.target, printed)}." if printed is not None else "."
         else:
             every = errors[errors["target"] == row.target]
             who = "this network is not" if (every["median"] < every["baseline"]).any() else "no network here is"
             text += (
-                f". Always answering the median of the training values gives {number(row.baseline)}: "
+                f". Always answering the median of the training values gives {baseline}: "
                 f"{who} better than that at {row.target}."
             )
         sentences.append(text)
@@ -233,7 +245,8 @@ def answer(
     shown = films[films["map"] == found.shown_map] if len(films) else films
     for target, rows in shown.groupby("target", sort=False) if len(shown) else ():
         listed = "; ".join(
-            f"{_film(row.condition, row.seed, rows)}: {number(row.mae)} against {number(row.baseline_mae)}"
+            f"{_film(found.study, row.condition, row.seed, rows)}: {measured(found.study, target, row.mae)} against "
+            f"{measured(found.study, target, row.baseline_mae)}"
             for row in rows.itertuples()
         )
         sentences.append(
@@ -241,7 +254,9 @@ def answer(
             f"training values everywhere, of {listed}."
         )
     for target, rows in _shown_auc(found, films):
-        listed = "; ".join(f"{_film(row.condition, row.seed, rows)}: {row.auc:.3f}" for row in rows.itertuples())
+        listed = "; ".join(
+            f"{_film(found.study, row.condition, row.seed, rows)}: {row.auc:.3f}" for row in rows.itertuples()
+        )
         sentences.append(
             f"A threshold on the {target} map of {found.shown_map} tells the inner from the outer region with an area "
             f"under the ROC curve of {listed} (0.5 is guessing)."
@@ -255,25 +270,28 @@ def answer(
     return sentences
 
 
-def _film(values: dict[str, float], seed: int, rows: pd.DataFrame) -> str:
+def _film(study: Study, values: dict[str, float], seed: int, rows: pd.DataFrame) -> str:
     """Name a film among others by what varies."""
-    from weiss.figures.read import varying
-
-    names = varying(rows["condition"].tolist())
-    text = condition({name: values[name] for name in names if name in values})
+    names = read.varying(rows["condition"].tolist())
+    text = condition(study, {name: values[name] for name in names if name in values})
     same = sum(other == values for other in rows["condition"])
     if same > 1 or not text:
         text = f"{text}, seed {seed}" if text else f"seed {seed}"
     return text
 
 
-def _listed(chosen: pd.DataFrame, rows: pd.DataFrame, value: str, against: str | None = None) -> str:
+def _listed(study: Study, chosen: pd.DataFrame, rows: pd.DataFrame, value: str, against: str | None = None) -> str:
     """Name some films of several, with what was found there."""
     names = {"auc": "AUC", "mae": "error"}
     texts = []
     for row in chosen.to_dict("records"):
-        text = f"{_film(row['condition'], row['seed'], rows)}: {names[value]} {number(row[value])}"
-        texts.append(text + (f" against {number(row[against])}" if against else ""))
+        told = {
+            key: number(row[key]) if key == "auc" else measured(study, row["target"], row[key])
+            for key in (value, against)
+            if key
+        }
+        text = f"{_film(study, row['condition'], row['seed'], rows)}: {names[value]} {told[value]}"
+        texts.append(text + (f" against {told[against]}" if against else ""))
     return f"{len(chosen)} of {len(rows)} film{'s' if len(rows) > 1 else ''} ({'; '.join(texts)})"
 
 
@@ -315,16 +333,16 @@ def warnings(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> lis
             "unseen films."
         )
     for row in errors.itertuples():
+        median, high, baseline = (measured(found.study, row.target, v) for v in (row.median, row.high, row.baseline))
         who = f"{row.network} with {row.n_data} training {'seeds' if row.n_data > 1 else 'seed'}"
         if row.median >= row.baseline:
             listed.append(
-                f"{who} is not better than the median predictor at {row.target}: {number(row.median)} against "
-                f"{number(row.baseline)}."
+                f"{who} is not better than the median predictor at {row.target}: {median} against {baseline}."
             )
         elif row.high is not None and row.high >= row.baseline:
             listed.append(
                 f"{who} is not clearly better than the median predictor at {row.target}: the interval of its median "
-                f"error reaches {number(row.high)}, the predictor has {number(row.baseline)}."
+                f"error reaches {high}, the predictor has {baseline}."
             )
         if row.repeats < 2:
             listed.append(f"{who} was trained once for {row.target}: there is no measure of its scatter.")
@@ -332,10 +350,10 @@ def warnings(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> lis
         who = f"The {target} map by {key}"
         blind = rows[rows["auc"].notna() & (rows["auc"].astype(float) <= GUESSING)]
         if len(blind):
-            listed.append(f"{who} does not tell inner from outer in {_listed(blind, rows, 'auc')}.")
+            listed.append(f"{who} does not tell inner from outer in {_listed(found.study, blind, rows, 'auc')}.")
         poor = rows[rows["mae"] >= rows["baseline_mae"]]
         if len(poor):
-            where = _listed(poor, rows, "mae", "baseline_mae")
+            where = _listed(found.study, poor, rows, "mae", "baseline_mae")
             text = f"{who} is no closer to the truth than the training median in {where}"
             if (poor["baseline_mae_outer"] == 0).any():
                 text += "; outside the inner region that median happens to be the true value"

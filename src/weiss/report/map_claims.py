@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from weiss.figures import read
 from weiss.report.case import Case, Decided, Decision
 from weiss.report.findings import number
 from weiss.report.verdicts import OPEN, Evidence, counted, shuffled, sign, trend
@@ -68,12 +69,12 @@ def _falls_sentence(case: Case) -> str:
 def _falls(case: Case, target: str) -> list[Evidence]:
     films = case.films(target)
     here = f"AUC by inner {target}: {_listed(films, 'auc')}"
-    return [trend(f"AUC of the {target} map", _difference(films), films["auc"], here)]
+    return [trend(f"AUC of the {target} map", _difference(case, target, films), films["auc"], here)]
 
 
-def _difference(films: pd.DataFrame) -> pd.Series:
-    """Difference of the true values, free of rounding: they are means of single-precision values."""
-    return (films["inner"] - films["outer"]).abs().round(6)
+def _difference(case: Case, target: str, films: pd.DataFrame) -> pd.Series:
+    """Difference of the true values of a parameter."""
+    return read.rounded(case.found.study, target, (films["inner"] - films["outer"]).abs())
 
 
 def _good(case: Case) -> float:
@@ -86,7 +87,7 @@ def _lowest_sentence(case: Case) -> str:
 
 def _lowest(case: Case, target: str) -> list[Evidence]:
     films = case.films(target)
-    difference = _difference(films)
+    difference = _difference(case, target, films)
     areas = films["auc"][difference == difference.min()]
     least = films.loc[films["auc"].idxmin()]
     above = sign("", areas - _good(case), unit="film")

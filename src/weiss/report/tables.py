@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
+from weiss.figures import quantities, read
 from weiss.figures.labels import networks
 from weiss.figures.read import published_auc
 from weiss.report.collect import Collected
-from weiss.report.findings import condition, duration, number, setting
+from weiss.report.findings import condition, duration, measured, number, setting
+from weiss.study import Study
 
 
 @dataclass(frozen=True)
@@ -85,14 +88,15 @@ def _errors(found: Collected, errors: pd.DataFrame) -> Table:
     for target, network, n_data in _kinds(found):
         row, asked = known.get((target, network, n_data)), planned[network, n_data]
         printed = published.value("mae", target=target, network=network, n_data=n_data) if published else None
-        quoted = [number(printed)] if published else []
+        shown = partial(measured, found.study, target)
+        quoted = [shown(printed)] if published else []
         if row is None:
             cells = [f"0 of {asked}" if asked else "0", "missing" if asked else "not run", "–", *quoted, "–", "–"]
         else:
-            interval = "–" if pd.isna(row.low) else f"{number(row.low)} – {number(row.high)}"
+            interval = "–" if pd.isna(row.low) else f"{shown(row.low)} – {shown(row.high)}"
             ratio = number(row.median / row.baseline, 2) if row.baseline else "–"
             count = str(row.repeats) if row.repeats == asked else f"{row.repeats} of {asked}"
-            cells = [count, number(row.median), interval, *quoted, number(row.baseline), ratio]
+            cells = [count, shown(row.median), interval, *quoted, shown(row.baseline), ratio]
         rows.append((target, network, str(n_data), *cells))
     columns = ("parameter", "network", "N_data", "repeats", "median MAE", "95 % interval")
     columns += (*(("published",) if published else ()), "median predictor", "ratio")
@@ -137,11 +141,14 @@ def _films(found: Collected, films: pd.DataFrame) -> Table:
         rows.append(
             (
                 row.map,
-                f"{condition(row.condition)}, seed {row.seed}",
+                f"{condition(found.study, row.condition)}, seed {row.seed}",
                 row.target,
                 auc,
                 *((quoted,) if published else ()),
-                *(number(value) for value in (row.mae, row.mae_inner, row.mae_outer, row.baseline_mae)),
+                *(
+                    measured(found.study, row.target, value)
+                    for value in (row.mae, row.mae_inner, row.mae_outer, row.baseline_mae)
+                ),
             )
         )
     return Table(
@@ -223,7 +230,7 @@ def _trainings(found: Collected) -> Table:
                 _whole(result.get("train_films")),
                 f"{_whole(result.get('best_epoch'))} of {_whole(result.get('epochs'))}",
                 str(result.get("stop_reason", "–")).replace("_", " "),
-                number(result.get("validate_mae")),
+                _validation(found.study, found.study.trainings[key].targets, result.get("validate_mae")),
                 duration(timing.get("seconds")),
                 str(timing.get("device", "–")),
             )
@@ -232,7 +239,25 @@ def _trainings(found: Collected) -> Table:
         "Trainings",
         ("training", "weights", "films", "best epoch", "ended by", "validation MAE", "time", "device"),
         tuple(rows),
+        _multiples(found.study),
     )
+
+
+def _validation(study: Study, targets: Sequence[str], value: float | None) -> str:
+    """The validation error of one target in its unit; of several it is a mean in multiples of their scales."""
+    if len(targets) > 1 or value is None:
+        return number(value)
+    return measured(study, targets[0], value * read.scale(study, targets[0]))
+
+
+def _multiples(study: Study) -> str:
+    """What a mean error over several targets is made of; nothing where it is that of the errors themselves."""
+    targets = next((training.targets for training in study.trainings.values()), ())
+    scales = {target: read.scale(study, target) for target in targets}
+    if len(targets) < 2 or set(scales.values()) == {1.0}:
+        return ""
+    sizes = (f"{name} of {quantities.quantity(scale, read.units(study, name))}" for name, scale in scales.items())
+    return f"Validation MAE: mean over the parameters, each in multiples: {', '.join(sizes)}."
 
 
 def _maps(found: Collected) -> Table:
