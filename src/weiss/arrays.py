@@ -9,7 +9,8 @@ import hashlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.resources import files
 from types import ModuleType
@@ -259,6 +260,14 @@ def _compiled_multiply() -> Callable:
     return multiply
 
 
+@contextmanager
+def fftw_planner() -> Iterator[None]:
+    """Hold FFTW's planner, which knows the plans of the package then."""
+    with _PLANNER:
+        _know_plans()
+        yield
+
+
 @lru_cache(maxsize=1)
 def _know_plans() -> None:
     """Give FFTW the timed float32 plans of the package (made by benchmarks/fftw_plans.py)."""
@@ -278,8 +287,7 @@ def _fftw_convolver(kernel: np.ndarray, shape: tuple[int, int], dtype: np.dtype)
     field_k = pyfftw.empty_aligned((ny, nx // 2 + 1), np.result_type(dtype, np.complex64))
     # FFTW_ESTIMATE: plans chosen by timing would change the rounding from run to run. For the common sizes plans timed
     # once come with the package; another build of FFTW passes them over.
-    with _PLANNER:
-        _know_plans()
+    with fftw_planner():
         forward = pyfftw.FFTW(field_x, field_k, axes=(0, 1), flags=("FFTW_ESTIMATE",), threads=1)
         backward = pyfftw.FFTW(
             field_k,

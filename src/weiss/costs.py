@@ -87,7 +87,8 @@ def _llg_evaluations(params: Mapping[str, Any]) -> float:
     evaluations = LLG_EVALUATIONS * (film_cells("llg", params) / 64**2) ** LLG_POWER_OF_CELLS
     evaluations *= (params["torque_T"] / 1.0e-4) ** LLG_POWER_OF_TORQUE
     evaluations = min(evaluations, params["max_evaluations"])
-    return evaluations * (LLG_LOOP_STEP * 2 * params["loop_steps"] if params["driver"] == "hysteresis" else 1)
+    settling = params["settle_time"] / LLG_STEP
+    return settling + evaluations * (LLG_LOOP_STEP * 2 * params["loop_steps"] if params["driver"] == "hysteresis" else 1)
 
 
 def _tdgl_evaluations(params: Mapping[str, Any]) -> float:

@@ -1,6 +1,6 @@
-"""The simulation models this project knows: adding one is an entry here, its package, and its schema.
+"""The simulation models this project knows: adding one is an entry here, its package, its schema, and its costs.
 
-The package of a model has
+What its films cost, for `weiss plan`, stands in `weiss.costs`. The package of a model has
 
 * ``simulate(films, device, threads)``, a `Solver`, and ``version.SIM_VERSION``, part of every film's id;
 * a module ``stored``, light to import, that says what is kept of a film: ``VARIABLES`` (name →
@@ -80,3 +80,12 @@ def describe(model: str, parameters: Sequence[str]) -> dict[str, tuple[str, str]
     """Units and long name of film parameters, from the model's schema (key `x-units`; "1" without it)."""
     known = schema.models()[model]["$defs"]["parameters"]["properties"]
     return {name: (known[name].get("x-units", "1"), known[name]["description"].rstrip(".")) for name in parameters}
+
+
+def learned_in(model: str, parameters: Sequence[str]) -> tuple[float, ...]:
+    """What networks learn film parameters in multiples of, so that they learn numbers of order one.
+
+    In the units of `describe`, from the model's schema (key `x-learned-in`; 1 without it).
+    """
+    known = schema.models()[model]["$defs"]["parameters"]["properties"]
+    return tuple(float(known[name].get("x-learned-in", 1.0)) for name in parameters)

@@ -51,7 +51,7 @@ def _oscillating(tolerance, times):
     film = Film(Ms=8e5, alpha=ALPHA, B_of_time=lambda t: (0.0, 0.0, B0 * np.cos(OMEGA * t)))
     start = np.array([0.6, 0.0, 0.8])
     equation = Equation(_batch([film]))
-    ((_, result),) = series(equation, start.reshape(1, 3, 1, 1, 1), times, tolerance=tolerance)
+    ((_, result),) = series(equation, start.reshape(1, 3, 1, 1, 1), times, tolerance=tolerance, dt=1.0)
     return result, _exact(np.asarray(times), start)
 
 
@@ -164,6 +164,17 @@ def test_a_field_that_is_not_finite_names_the_film():
     assert caught.value.index == 1
 
 
+def test_a_pulse_in_a_quiet_film_is_not_stepped_over():
+    """10 T along z for 1 ps, from 50 ps on, turn a moment along x without damping by γ0 B/µ0 · 1 ps."""
+    film = Film(Ms=8e5, alpha=0.0, B_of_time=lambda t: (0.0, 0.0, 10.0 if 50e-12 <= t < 51e-12 else 0.0))
+    m = np.array([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1, 1)
+    ((_, result),) = series(Equation(_batch([film])), m, [100e-12], dt=1e-13)
+    x, y, _ = result.mean[-1]
+    assert np.arctan2(y, x) == pytest.approx(GAMMA0 / MU0 * 10e-12, abs=0.02)
+    ((_, found),) = series(Equation(_batch([film])), m, [100e-12])
+    assert found.steps >= 100 and found.mean[-1, 1] > 0.5
+
+
 def test_a_collapsing_time_step_names_film_time_and_step():
     """The field jumps at 1 ps to a size that no step from there can resolve; a film that finished earlier is gone."""
     wild = Film(Ms=8e5, B_of_time=lambda t: (0.1 if t < 1e-12 else np.inf, 0, 0))
@@ -181,6 +192,11 @@ def test_bad_input_is_one_clear_line():
         next(series(equation, 0 * m, [1e-12]))
     with pytest.raises(UserError, match="m has shape"):
         next(series(equation, m[0], [1e-12]))
+    with pytest.raises(UserError, match="a time step of 0 s"):
+        next(series(equation, m, [1e-12], dt=0.0))
+    one = Equation(_batch([Film(Ms=8e5, B_of_time=lambda t: 1.0)]))
+    with pytest.raises(UserError, match=r"film 0: B_of_time gives 1.0 at t = 0 s; give three numbers in T"):
+        next(series(one, m, [1e-12]))
     with pytest.raises(UserError, match="temperature"):
         next(series(Equation(_batch([Film(Ms=8e5, temperature=300.0)])), m, [1e-12]))
 

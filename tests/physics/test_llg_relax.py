@@ -259,6 +259,47 @@ def test_knee_is_the_corner_of_a_straight_loop():
     assert knee == pytest.approx([0.4, 0.4])
 
 
+def test_knee_does_not_depend_on_how_far_the_loop_goes():
+    """Branches tanh((B ± 0.1)/0.3) in T, loops up to 2 and 4 T in equal steps."""
+    knees = []
+    for largest in (2.0, 4.0):
+        way = np.linspace(largest, -largest, round(largest / 0.005) + 1)
+        fields = np.concatenate([way, way[-2::-1]])
+        shift = np.where(np.arange(len(fields)) < len(way), 0.1, -0.1)
+        knees.append(figures(*_loop(fields, np.tanh((fields + shift) / 0.3)))[2])
+    np.testing.assert_allclose(knees[0], knees[1], atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["lbfgs", "minimise"])
+def test_a_film_saturated_along_its_axis_reverses(method):
+    """It has no torque whatever the field: only the kick lets it leave. One moment reverses at 2 Ku1/Ms = 0.5 T."""
+    film = Film(Ms=8e5, Ku1=2e5, B=(0.0, 0.0, 0.1))
+    fields = np.zeros((81, 3))
+    fields[:, 2] = np.concatenate([np.linspace(1, -1, 41), np.linspace(-0.95, 1, 40)])
+    m = np.array([0.0, 0.0, 1.0]).reshape(1, 3, 1, 1, 1)
+    ((_, loop),) = hysteresis(Equation(_batch([film])), m, fields, method)
+    # The film's own field counts: what is applied runs from 1.1 to −0.9 T.
+    assert loop.B[0, 2] == pytest.approx(1.1)
+    assert loop.coercive_T == pytest.approx([-0.525, 0.525], abs=0.026)
+    ((_, still),) = hysteresis(Equation(_batch([film])), m, fields, method, angle=0.0)
+    assert np.isnan(still.coercive_T).all()
+
+
+def test_a_kick_turns_a_state_off_its_saddle_and_is_the_same_in_any_batch():
+    films, m = [Film(Ms=8e5, Ku1=2e5, seed=seed) for seed in (3, 4)], np.zeros((2, 3, 1, 1, 1))
+    m[:, 0] = 1
+    ((_, still),) = relax(Equation(_batch(films[:1])), m[:1])
+    assert still.evaluations == 1 and still.m[0] == 1
+    batch = dict(relax(Equation(_batch(films)), m, angle=1e-3))
+    assert all(abs(found.m[2]) > 0.999 for found in batch.values())
+    ((_, solo),) = relax(Equation(_batch(films[1:])), m[1:], angle=1e-3)
+    assert solo.m.tobytes() == batch[1].m.tobytes()
+    with pytest.raises(UserError, match="a kick of -1 rad"):
+        next(relax(Equation(_batch(films)), m, angle=-1.0))
+    with pytest.raises(UserError, match="torque_T is 0"):
+        next(relax(Equation(_batch(films)), m, torque_T=0.0))
+
+
 @pytest.mark.parametrize("varied", [False, True])
 def test_passes_of_the_quasi_newton_method_are_their_plain_formulas(varied):
     rng, live = np.random.default_rng(0), np.array([True, False, True])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,13 +49,16 @@ def _run_whole(
     shares = _Shares(len(indices))
     chosen = [films[i] for i in indices]
     params, mesh = chosen[0][0], mesh_of(chosen[0][0])
-    batch = Films(
-        mesh,
-        tuple(film_of(*film) for film in chosen),
-        params["demag"],
-        (*params["images"], 0),
-        params["precision"],
-    )
+    with warnings.catch_warnings():
+        # The study has said it, once for all its films.
+        warnings.simplefilter("ignore")
+        batch = Films(
+            mesh,
+            tuple(film_of(*film) for film in chosen),
+            params["demag"],
+            (*params["images"], 0),
+            params["precision"],
+        )
     m = np.stack([start_of(*film).astype(batch.dtype) for film in chosen])
     try:
         for position, film in _driven(Equation(batch, device), m, params, shares):
@@ -63,40 +68,43 @@ def _run_whole(
 
 
 def _driven(equation: Equation, m: np.ndarray, params: Params, shares: _Shares) -> Iterator[tuple[int, FilmResult]]:
-    """Let the driver run, and measure every film that it hands out."""
-    if params["driver"] == "hysteresis":
-        yield from _looped(equation, m, params, shares)
-    elif params["driver"] == "series":
-        yield from _followed(equation, m, params, shares)
-    else:
-        films = equation.films
-        for i, found in relax(equation, m, **_criterion(params)):
-            counts = (found.evaluations, found.steps, found.rejected)
-            yield (
-                i,
-                measured(
-                    films.mesh,
-                    films.films[i],
-                    found.m,
-                    found.energies,
-                    found.torque_T,
-                    found.status,
-                    counts,
-                    shares.of(i),
-                ),
-            )
+    """Let films settle and the driver run, and measure every film that it hands out."""
+    settled = np.zeros((len(m), 3), int)
+    if params["settle_time"] > 0:
+        for i, found in series(equation, m, [params["settle_time"]]):
+            m[i], settled[i] = found.m, (found.evaluations, found.steps, found.rejected)
+    run = {"relax": _relaxed, "hysteresis": _looped, "series": _followed}[params["driver"]]
+    for i, film in run(equation, m, params, shares):
+        evaluations, steps, rejected = (int(count) for count in settled[i])
+        yield (
+            i,
+            replace(
+                film,
+                evaluations=film.evaluations + evaluations,
+                steps=film.steps + steps,
+                rejected=film.rejected + rejected,
+            ),
+        )
+
+
+def _relaxed(equation: Equation, m: np.ndarray, params: Params, shares: _Shares) -> Iterator[tuple[int, FilmResult]]:
+    films = equation.films
+    for i, found in relax(equation, m, **_criterion(params)):
+        counts = (found.evaluations, found.steps, found.rejected)
+        rest = (found.m, found.energies, found.torque_T, found.status, counts, shares.of(i))
+        yield i, measured(films.mesh, films.films[i], *rest)
 
 
 def _criterion(params: Params) -> dict[str, Any]:
-    return {name: params[name] for name in ("method", "torque_T", "max_evaluations")}
+    return {name: params[name] for name in ("method", "torque_T", "max_evaluations")} | {"angle": params["kick"]}
 
 
 def _looped(equation: Equation, m: np.ndarray, params: Params, shares: _Shares) -> Iterator[tuple[int, FilmResult]]:
-    films = equation.films
-    for i, found in hysteresis(equation, m, loop_fields(params), **_criterion(params)):
+    films, steps = equation.films, loop_fields(params)
+    for i, found in hysteresis(equation, m, steps, **_criterion(params)):
         film = films.films[i]
-        records = Records(np.full(len(found.B), np.nan), found.B + np.asarray(film.B, float), found.mean)
-        energies, torque_T = _last(equation, i, found.m, found.B[-1])
+        records = Records(np.full(len(found.B), np.nan), found.B, found.mean)
+        energies, torque_T = _last(equation, i, found.m, steps[-1])
         counts = (found.evaluations, found.steps, found.rejected)
         fields = (found.coercive_T, found.saturation_T, found.knee_T)
         yield (
@@ -109,7 +117,7 @@ def _looped(equation: Equation, m: np.ndarray, params: Params, shares: _Shares) 
 
 def _followed(equation: Equation, m: np.ndarray, params: Params, shares: _Shares) -> Iterator[tuple[int, FilmResult]]:
     films, times = equation.films, np.linspace(0.0, params["series_time"], params["series_samples"])
-    for i, found in series(equation, m, times, dt=params["dt"]):
+    for i, found in series(equation, m, times, dt=params["dt"] if params["temperature"] > 0 else None):
         film = films.films[i]
         B = np.broadcast_to(np.asarray(film.B, float), found.mean.shape)
         energies, torque_T = _last(equation, i, found.m)

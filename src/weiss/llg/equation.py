@@ -23,7 +23,7 @@ Array = Any
 
 
 class Equation:
-    """Fields, torques and energies of a batch. It holds no state: m goes in, arrays come out.
+    """Fields, torques and energies of a batch. It holds no states: m goes in, arrays come out.
 
     Attributes
     ----------
@@ -97,14 +97,7 @@ class Equation:
 
     def keep(self, chosen: np.ndarray) -> Equation:
         """The equation of a part of the batch; `chosen` is (films,) boolean."""
-        films = Films(
-            self.films.mesh,
-            tuple(film for film, stays in zip(self.films.films, chosen, strict=True) if stays),
-            self.films.demag,
-            self.films.images,
-            self.films.precision,
-        )
-        part = Equation(films, self.device, self.threads)
+        part = Equation(self.films.part(chosen), self.device, self.threads)
         part.evaluations[:] = self.evaluations[chosen]
         uniform = self.term("zeeman").uniform[chosen]
         part.term("zeeman").set_uniform(uniform)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from weiss.errors import UserError
 from weiss.llg.constants import GAMMA0, MU0
-from weiss.llg.mesh import Mesh
+from weiss.llg.mesh import AXES, Mesh
 
 Value = float | np.ndarray
 """One number for the whole film, or an array (nz, ny, nx) with one for every cell."""
@@ -20,6 +21,12 @@ Vector = tuple[float, float, float] | np.ndarray
 """One vector (3,) for the whole film, or an array (3, nz, ny, nx)."""
 
 _POSITIVE = ("Ms", "A", "alpha", "temperature")
+
+DEMAG = ("open", "film", "images", "none")
+PRECISIONS = ("float32", "float64")
+
+MOST_B, MOST_A, MOST_MS = 1e4, 1e-8, 1e8
+"""In T, J/m and A/m: beyond any material or magnet, and below what a slip of the unit gives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +107,14 @@ def check_film(film: Film, mesh: Mesh, where: str | None = None) -> None:
             )
         if not np.isfinite(value).all():
             raise UserError(f"{name} is not finite everywhere", where, "give finite values")
+    for name, most, units in (("Ms", MOST_MS, "A/m"), ("A", MOST_A, "J/m"), ("B", MOST_B, "T")):
+        largest = float(np.abs(np.asarray(getattr(film, name), float)).max())
+        if largest > most:
+            raise UserError(f"{name} reaches {largest:g} {units}", where, f"{name} is in {units}: is it another unit?")
+    if not (math.isfinite(film.gamma0) and film.gamma0 > 0):
+        raise UserError(f"gamma0 is {film.gamma0:g}", where, "give a positive number in m/(A s)")
+    if not (math.isfinite(film.intergrain) and film.intergrain >= 0):
+        raise UserError(f"intergrain is {film.intergrain:g}", where, "give a factor of at least 0")
     Ms = np.asarray(film.Ms, float)
     if not Ms.max() > 0:
         empty = "the mask is empty: Ms is 0 in every cell" if Ms.ndim else f"Ms is {float(Ms):g}"
@@ -119,21 +134,28 @@ def exchange_length(film: Film) -> float:
     return float(np.sqrt(2 * A[coupled] / (MU0 * Ms[coupled] ** 2)).min())
 
 
-def warn_coarse(film: Film, mesh: Mesh, where: str | None = None) -> str | None:
-    """Say on stderr, and return, that cells are larger than the exchange length; None where they are not.
+def coarse(film: Film, mesh: Mesh) -> str | None:
+    """Say that cells are larger than the exchange length, naming both; None where they are not.
 
     Only axes with more than one cell count: along one cell m is taken as uniform, which is a statement of its own.
     """
     length = exchange_length(film)
-    coarse = [edge for edge, count in zip(mesh.cell, mesh.cells, strict=True) if count > 1 and edge > length]
-    if not coarse:
+    edges = [edge for edge, count in zip(mesh.cell, mesh.cells, strict=True) if count > 1 and edge > length]
+    if not edges:
         return None
-    line = (
-        f"{where + ': ' if where else ''}cells of {max(coarse) * 1e9:.3g} nm are larger than "
-        f"the exchange length of {length * 1e9:.3g} nm"
+    return f"cells of {max(edges) * 1e9:.3g} nm are larger than the exchange length of {length * 1e9:.3g} nm"
+
+
+def _demag_of(mesh: Mesh) -> str:
+    if mesh.periodic == (True, True, False):
+        return "film"
+    if not any(mesh.periodic):
+        return "open"
+    axes = ", ".join(axis for axis, wraps in zip(AXES, mesh.periodic, strict=True) if wraps)
+    raise UserError(
+        f"a mesh that is periodic along {axes} does not say which demagnetising field is meant",
+        fix="give demag: images (with how many), open or none",
     )
-    print(f"weiss: warning: {line}", file=sys.stderr, flush=True)
-    return line
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,23 +166,50 @@ class Films:
     ----------
     mesh : Mesh
     films : tuple of Film
-    demag : str
-        "open", "film", "images" or "none"; see `weiss.llg.demag`.
+    demag : {"open", "film", "images", "none"}, optional
+        See `weiss.llg.demag`. Default: "film" for a mesh that is periodic along x and y alone, "open" for one that is
+        not periodic.
     images : (int, int, int)
         For "images": copies of the mesh on either side along x, y, z.
     precision : {"float32", "float64"}
         Of the fields.
+
+    Warns
+    -----
+    UserWarning
+        If cells are larger than the exchange length of a film.
+
+    Raises
+    ------
+    UserError
+        See `check_film`; or if there is no such kind or precision, or the mesh leaves open which kind is meant.
     """
 
     mesh: Mesh
     films: tuple[Film, ...]
-    demag: str = "open"
+    demag: str | None = None
     images: tuple[int, int, int] = (0, 0, 0)
     precision: str = "float32"
 
     def __post_init__(self) -> None:
+        named = len(self.films) > 1
         for index, film in enumerate(self.films):
-            check_film(film, self.mesh, f"film {index}" if len(self.films) > 1 else None)
+            check_film(film, self.mesh, f"film {index}" if named else None)
+        said = next(filter(None, (coarse(film, self.mesh) for film in self.films)), None)
+        if said:
+            warnings.warn(said, stacklevel=3)
+        if self.precision not in PRECISIONS:
+            raise UserError(f"no precision {self.precision!r}", fix=f"take one of {', '.join(PRECISIONS)}")
+        object.__setattr__(self, "demag", self.demag or _demag_of(self.mesh))
+        if self.demag not in DEMAG:
+            raise UserError(f"no demagnetising field {self.demag!r}", fix=f"take one of {', '.join(DEMAG)}")
+
+    def part(self, chosen: Sequence[bool] | np.ndarray) -> Films:
+        """The batch of the chosen films alone; `chosen` is (films,) boolean."""
+        part = copy.copy(self)
+        films = tuple(film for film, stays in zip(self.films, chosen, strict=True) if stays)
+        object.__setattr__(part, "films", films)
+        return part
 
     @property
     def dtype(self) -> np.dtype:

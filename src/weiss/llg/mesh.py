@@ -8,6 +8,9 @@ from weiss.errors import UserError
 
 AXES = ("x", "y", "z")
 
+LONGEST = 1e-3
+"""Edge of a cell in m that can only be a slip of the unit."""
+
 
 @dataclass(frozen=True)
 class Mesh:
@@ -26,7 +29,7 @@ class Mesh:
     Raises
     ------
     UserError
-        If a number of cells is below 1, or an edge is not a positive finite number.
+        If a number of cells is below 1, or an edge is not a positive length below `LONGEST`.
     """
 
     cells: tuple[int, int, int]
@@ -35,10 +38,12 @@ class Mesh:
 
     def __post_init__(self) -> None:
         for axis, count, edge in zip(AXES, self.cells, self.cell, strict=True):
-            if count != int(count) or count < 1:
+            if not (count >= 1 and count == int(count)):
                 raise UserError(f"a mesh of {count} cells along {axis}", fix="take a whole number of at least 1")
-            if not 0 < edge < float("inf"):
-                raise UserError(f"cells of {edge!r} m along {axis}", fix="take a positive length in m")
+            if not 0 < edge < LONGEST:
+                raise UserError(
+                    f"cells of {edge!r} m along {axis}", fix="take a positive length in m, below a millimetre"
+                )
         object.__setattr__(self, "cells", tuple(int(count) for count in self.cells))
         object.__setattr__(self, "cell", tuple(float(edge) for edge in self.cell))
         object.__setattr__(self, "periodic", tuple(bool(flag) for flag in self.periodic))

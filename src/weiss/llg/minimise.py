@@ -168,8 +168,10 @@ class Minimiser:
         self.equation = self.equation.keep(chosen)
         for name in ("ids", "t", "torque", "stalled", "tau", "above", "window", "steps", "rejected"):
             setattr(self, name, getattr(self, name)[chosen])
-        m, H = self.m, self.H
         index = self.equation.xp.asarray(np.flatnonzero(chosen))
-        self.m = m[index]
+        H = self.H[index]
+        # What is only scratch goes before the rest is copied: a batch may fill its memory.
+        self.end = self.H_end = self.H = None
+        self.m = self.m[index]
         self._allocate()
-        self.H[...] = H[index]
+        self.H[...] = H

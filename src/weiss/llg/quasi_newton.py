@@ -65,8 +65,8 @@ class QuasiNewton(Minimiser):
     def _allocate(self) -> None:
         super()._allocate()
         count, xp = len(self.m), self.equation.xp
-        self.pairs = xp.zeros((2 * PAIRS, *self.m.shape), self.m.dtype)
-        self.slot = 0
+        if not hasattr(self, "pairs"):
+            self.pairs, self.slot = xp.zeros((2 * PAIRS, *self.m.shape), self.m.dtype), 0
         self.usable = np.zeros((count, PAIRS), bool)
         self.sy, self.yy = np.zeros((count, PAIRS, PAIRS)), np.zeros((count, PAIRS, PAIRS))
         self.p = np.zeros((count, 2, PAIRS))
@@ -119,10 +119,8 @@ class QuasiNewton(Minimiser):
 
     def keep(self, chosen: np.ndarray) -> None:
         """Go on with a part of the batch; `chosen` is (films,) boolean."""
-        pairs, slot = self.pairs, self.slot
         kept = {name: getattr(self, name)[chosen] for name in ("usable", "sy", "yy", "p", "weights", "share")}
+        self.pairs = self.pairs[:, self.equation.xp.asarray(np.flatnonzero(chosen))]
         super().keep(chosen)
-        index = self.equation.xp.asarray(np.flatnonzero(chosen))
-        self.pairs[...], self.slot = pairs[:, index], slot
         for name, values in kept.items():
             setattr(self, name, values)

@@ -55,7 +55,7 @@ class FilmResult:
     topological_charge : float
         Mean of the layers.
     domain_width : float
-        In m; infinite without a wall.
+        In m; infinite without domains, nan for a wire of single cells.
     coercive_B, saturation_B, knee_B : (2,) ndarray
         Fields of the loop in T, see `weiss.llg.drivers.hysteresis.Loop`; nan without a loop.
     status : str
@@ -131,7 +131,8 @@ def measured(
         torque_T=float(torque_T),
         **{f"mean_m{axis}": float(value) for axis, value in zip("xyz", average, strict=True)},
         topological_charge=float(charge(m, mesh).mean()),
-        domain_width=float(width_from_walls(m, mesh)),
+        # A wire of single cells has no walls in a plane.
+        domain_width=float(width_from_walls(m, mesh)) if min(mesh.cells[:2]) > 1 else np.nan,
         **dict(zip(("coercive_B", "saturation_B", "knee_B"), loop, strict=True)),
         status=status,
         evaluations=int(counts[0]),

@@ -23,7 +23,7 @@ VARIABLES: dict[str, Variable] = {
     "torque_T": Variable((), "<f8", "T", "largest torque left, mu0 |m x H|"),
     **{f"mean_m{axis}": Variable((), "<f8", "1", f"mean magnetisation along {axis}, over Ms") for axis in "xyz"},
     "topological_charge": Variable((), "<f8", "1", "topological charge, mean of the layers"),
-    "domain_width": Variable((), "<f8", "m", "area over length of domain wall; infinite without a wall"),
+    "domain_width": Variable((), "<f8", "m", "area over length of domain wall; infinite without domains"),
     "coercive_B": Variable(
         ("branch",), "<f8", "T", "coercive field of the falling and the rising branch of a loop; nan without"
     ),

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from weiss.arrays import _PLANNER, _know_plans
+from weiss.arrays import fftw_planner
 from weiss.llg.demag.convolution import FLAT, FULL
 
 if TYPE_CHECKING:
@@ -164,8 +164,7 @@ class _Worker:
         self.sums = np.empty((2, 2 * CHUNK), real)
         forward = {"flags": ("FFTW_ESTIMATE",), "threads": 1}
         backward = {"flags": ("FFTW_ESTIMATE", "FFTW_DESTROY_INPUT"), "threads": 1, "direction": "FFTW_BACKWARD"}
-        with _PLANNER:
-            _know_plans()
+        with fftw_planner():
             piece = self.spectrum[: plan.row_block]
             self.along_x = pyfftw.FFTW(self.rows, piece, axes=(1,), **forward)
             self.back_x = pyfftw.FFTW(piece, self.rows_back, axes=(1,), **backward)

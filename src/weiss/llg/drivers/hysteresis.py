@@ -11,10 +11,14 @@ import numpy as np
 from weiss.arrays import to_host
 from weiss.errors import UserError
 from weiss.llg.drivers import enough_finished
+from weiss.llg.drivers.kick import at_rest, kick
 from weiss.llg.drivers.relax import MAX_EVALUATIONS, NOT_RELAXED, RELAXED, TORQUE_T, descent_of
 from weiss.llg.equation import Equation
 
 Array = Any
+
+KICK = 1e-3
+"""Default angle in radians: that of a field aligned to within 0.06°."""
 
 SATURATION = 0.99
 """Share of the saturation magnetisation above which a film counts as saturated."""
@@ -32,7 +36,7 @@ class Loop:
     m : (3, nz, ny, nx) ndarray
         State at the last step.
     B : (steps, 3) ndarray
-        What was applied in addition to the film's own B, in T.
+        Applied field in T: the steps of the loop, and the mean of the film's own B.
     mean : (steps, 3) ndarray
         Mean m over the material, weighted by Ms.
     coercive_T : (2,) ndarray
@@ -42,7 +46,8 @@ class Loop:
         saturation, interpolated between steps.
     knee_T : (2,) ndarray
         Field, without its sign, of the knee on the way from the coercive field into saturation: the step that lies
-        farthest from the straight line between the coercive point and the end of the branch.
+        farthest from the straight line between the coercive point and a saturated one, twice as far from it as
+        saturation or at the end of the branch. nan where the branch is not saturated.
     status : {"relaxed", "not relaxed"}
         "relaxed" if every step was.
     torque_T : (steps,) ndarray
@@ -85,12 +90,15 @@ def _through(level: float, b: np.ndarray, f: np.ndarray) -> float:
     return float(b[k] + (b[k + 1] - b[k]) * (level - f[k]) / (f[k + 1] - f[k]))
 
 
-def _knee(b: np.ndarray, f: np.ndarray, coercive: float) -> float:
-    """Field of the step above the coercive field that lies farthest from the line from there to the last step."""
-    beyond = b > coercive
-    if np.isnan(coercive) or np.count_nonzero(beyond) < 3:
+def _knee(b: np.ndarray, f: np.ndarray, coercive: float, saturated: float) -> float:
+    """Field of the step that lies farthest from the straight line between the coercive point and a saturated one.
+
+    The latter lies at most twice as far from the coercive field as saturation, so that larger loops have the same knee.
+    """
+    between = (b > coercive) & (b <= coercive + 2 * (saturated - coercive))
+    if np.count_nonzero(between) < 3:
         return np.nan
-    b, f = b[beyond], f[beyond]
+    b, f = b[between], f[between]
     return float(b[np.argmax(f - f[-1] * (b - coercive) / (b[-1] - coercive))])
 
 
@@ -113,8 +121,8 @@ def figures(B: np.ndarray, mean: np.ndarray, saturation: float = SATURATION) -> 
         if branch is not None:
             # A falling branch, turned round, is a rising one.
             b, f = sign * (B @ direction)[branch], sign * (mean @ direction)[branch]
-            coercive = _through(0.0, b, f)
-            out[:, index] = sign * coercive, _through(saturation, b, f), _knee(b, f, coercive)
+            coercive, saturated = _through(0.0, b, f), _through(saturation, b, f)
+            out[:, index] = sign * coercive, saturated, _knee(b, f, coercive, saturated)
     return tuple(out)
 
 
@@ -126,6 +134,7 @@ def hysteresis(
     torque_T: float = TORQUE_T,
     max_evaluations: int = MAX_EVALUATIONS,
     saturation: float = SATURATION,
+    angle: float = KICK,
 ) -> Iterator[tuple[int, Loop]]:
     """Drive a batch of films through steps of the applied field.
 
@@ -135,14 +144,15 @@ def hysteresis(
     m : (films, 3, nz, ny, nx) array
         Start states; directions of any length.
     B : (steps, 3) or (films, steps, 3) array
-        Applied flux densities µ0 H in T, in addition to the films' own B. Where m lies exactly along the field and all
-        axes there is no torque, and nothing ever switches: tilt the field a little.
+        Applied flux densities µ0 H in T, in addition to the films' own B.
     method, torque_T
         See `weiss.llg.drivers.relax.relax`.
     max_evaluations : int
         Effective fields that a film may need for one step; after that it goes on to the next.
     saturation : float
         Share of the saturation magnetisation above which a film counts as saturated.
+    angle : float
+        In radians: how far films are turned at every step, see `weiss.llg.drivers.kick`.
 
     Yields
     ------
@@ -166,12 +176,14 @@ def hysteresis(
     steps = B.shape[1]
     began = equation.evaluations.copy()
     equation.term("zeeman").set_uniform(B[:, 0])
-    descent = descent_of(method, equation, m)
+    own = np.array([np.asarray(film.B, float).reshape(3, -1).mean(axis=1) for film in equation.films.films])
+    descent = descent_of(method, equation, m, torque_T, angle)
     means, torques = np.full(B.shape, np.nan), np.full(B.shape[:2], np.nan)
-    step, step_began = np.zeros(count, int), began.copy()
+    step, step_began, kicked = np.zeros(count, int), began.copy(), np.zeros(count, int)
     while True:
         evaluations = descent.equation.evaluations
-        still = (descent.torque <= torque_T) | descent.stalled | (evaluations - step_began >= max_evaluations)
+        still = at_rest(descent.torque, torque_T, descent.steps - kicked, angle)
+        still |= descent.stalled | (evaluations - step_began >= max_evaluations)
         still &= step < steps
         if still.any():
             mean = descent.equation.vectors.mean(descent.m, descent.equation.Ms, still)
@@ -183,12 +195,12 @@ def hysteresis(
         if enough_finished(finished):
             for film in np.flatnonzero(finished):
                 index = int(descent.ids[film])
-                coercive, saturated, knee = figures(B[index], means[index], saturation)
+                coercive, saturated, knee = figures(B[index] + own[index], means[index], saturation)
                 yield (
                     index,
                     Loop(
                         m=to_host(descent.m[film]).copy(),
-                        B=B[index].copy(),
+                        B=B[index] + own[index],
                         mean=means[index],
                         coercive_T=coercive,
                         saturation_T=saturated,
@@ -203,13 +215,15 @@ def hysteresis(
             if finished.all():
                 return
             descent.keep(~finished)
-            still, step, began, step_began = (part[~finished] for part in (still, step, began, step_began))
+            parts = (still, step, began, step_began, kicked)
+            still, step, began, step_began, kicked = (part[~finished] for part in parts)
             finished = np.zeros(len(step), bool)
         again = still & ~finished
         if again.any():
-            step_began[again] = descent.equation.evaluations[again]
+            step_began[again], kicked[again] = descent.equation.evaluations[again], descent.steps[again]
             applied = B[descent.ids, np.minimum(step, steps - 1)]
             descent.equation.term("zeeman").set_uniform(applied)
+            kick(descent.equation, descent.m, angle, step, again)
             descent.restart(again)
         else:
             descent.step(~finished)

@@ -12,6 +12,7 @@ import numpy as np
 from weiss.arrays import to_host
 from weiss.errors import UserError
 from weiss.llg.drivers import enough_finished, take_up
+from weiss.llg.drivers.kick import at_rest, kick
 from weiss.llg.equation import Equation
 from weiss.llg.integrators.dormand_prince import DormandPrince
 from weiss.llg.minimise import Minimiser
@@ -65,17 +66,29 @@ class Relaxed:
     rejected: int
 
 
-def descent_of(method: str, equation: Equation, m: Array) -> Any:
-    """Start a method of `METHODS` at states m, which are copied.
+def descent_of(method: str, equation: Equation, m: Array, torque_T: float, angle: float) -> Any:
+    """Start a method of `METHODS` at states m, which are copied and kicked by an angle in radians.
 
     Raises
     ------
     UserError
-        If there is no such method, or m is not a state of the batch.
+        If there is no such method, m is not a state of the batch, or a number is not what it must be.
     """
     if method not in METHODS:
         raise UserError(f"no method {method!r} of relaxing", fix=f"take one of {', '.join(METHODS)}")
-    return METHODS[method](equation, take_up(equation, m))
+    if not torque_T > 0:
+        raise UserError(f"torque_T is {torque_T:g}", fix="give a positive torque in T")
+    if not 0 <= angle < 1:
+        raise UserError(f"a kick of {angle:g} rad", fix="give a small angle, or 0 for none")
+    m = take_up(equation, m)
+    kick(equation, m, angle, np.zeros(len(m), int), np.ones(len(m), bool))
+    return METHODS[method](equation, m)
+
+
+def energies_of(equation: Equation, m: Array, t: np.ndarray, film: int) -> dict[str, float]:
+    """Energies of one film of a batch in J, by term: in double precision, for which memory need not hold the batch."""
+    alone = equation.keep(np.arange(len(m)) == film)
+    return {name: float(values[0]) for name, values in alone.energies(m[film : film + 1], t[film : film + 1]).items()}
 
 
 def relax(
@@ -84,6 +97,7 @@ def relax(
     method: str = "lbfgs",
     torque_T: float = TORQUE_T,
     max_evaluations: int = MAX_EVALUATIONS,
+    angle: float = 0.0,
 ) -> Iterator[tuple[int, Relaxed]]:
     """Relax a batch of films.
 
@@ -100,6 +114,9 @@ def relax(
         precision: a film that cannot reach `torque_T` for it is handed out as "not relaxed".
     max_evaluations : int
         Effective fields that a film may need.
+    angle : float
+        In radians: how far films are turned at the start, see `weiss.llg.drivers.kick`. A state that stands on a saddle
+        has no torque, and leaves it only so.
 
     Yields
     ------
@@ -112,12 +129,12 @@ def relax(
         If a field stops being finite.
     """
     began = equation.evaluations.copy()
-    descent = descent_of(method, equation, m)
+    descent = descent_of(method, equation, m, torque_T, angle)
     while True:
         evaluations = descent.equation.evaluations - began
-        finished = (descent.torque <= torque_T) | descent.stalled | (evaluations >= max_evaluations)
+        finished = at_rest(descent.torque, torque_T, descent.steps, angle)
+        finished |= descent.stalled | (evaluations >= max_evaluations)
         if enough_finished(finished):
-            energies = descent.equation.energies(descent.m, descent.t)
             for film in np.flatnonzero(finished):
                 yield (
                     int(descent.ids[film]),
@@ -125,7 +142,7 @@ def relax(
                         m=to_host(descent.m[film]).copy(),
                         status=RELAXED if descent.torque[film] <= torque_T else NOT_RELAXED,
                         torque_T=float(descent.torque[film]),
-                        energies={name: float(values[film]) for name, values in energies.items()},
+                        energies=energies_of(descent.equation, descent.m, descent.t, film),
                         evaluations=int(evaluations[film]),
                         steps=int(descent.steps[film]),
                         rejected=int(descent.rejected[film]),

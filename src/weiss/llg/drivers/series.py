@@ -16,6 +16,9 @@ from weiss.llg.integrators.dormand_prince import TOLERANCE, DormandPrince
 
 Array = Any
 
+FOLLOWING = 1e-12
+"""Longest step in s in a field that changes with time."""
+
 
 def series(
     equation: Equation,
@@ -39,8 +42,8 @@ def series(
     tolerance : float
         Largest rotation error of a step in radians, without noise (`DormandPrince`).
     dt : float, optional
-        Longest time step in s of films with a temperature, which `weiss.llg.drivers.thermal` runs; needed for
-        those.
+        Longest time step in s. Needed for films with a temperature, which `weiss.llg.drivers.thermal` runs. Default for
+        the others: none, or `FOLLOWING` if a film has a `B_of_time`, as nothing tells of a pulse that a step goes over.
 
     Yields
     ------
@@ -50,13 +53,16 @@ def series(
     Raises
     ------
     UserError
-        If the times are not growing, or negative, or a film has a temperature and there is no dt.
+        If the times are not growing, or negative, or a film has a temperature and there is no dt, or dt is not
+        positive.
     SimulationError
         If a film's time step collapses, or a field stops being finite.
     """
     times = np.array(times, float)
     if times.ndim != 1 or not times.size or not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) <= 0).any():
         raise UserError("the times of output do not grow from 0", fix="give growing times in s, the first not negative")
+    if dt is not None and not dt > 0:
+        raise UserError(f"a time step of {dt:g} s", fix="give a positive dt in s")
     hot = [np.max(film.temperature) > 0 for film in equation.films.films]
     if any(hot) and not (all(hot) and dt is not None):
         raise UserError("films with a temperature need a time step of their own", fix="give dt, and no cold films")
@@ -65,7 +71,9 @@ def series(
         return
     began = equation.evaluations.copy()
     m = take_up(equation, m)
-    run = DormandPrince(equation, m, tolerance=tolerance)
+    if dt is None:
+        dt = FOLLOWING if any(film.B_of_time is not None for film in equation.films.films) else np.inf
+    run = DormandPrince(equation, m, tolerance=tolerance, longest=dt)
     means = np.full((len(m), len(times), 3), np.nan)
     kept: list[list[np.ndarray]] = [[] for _ in m]
     due = np.zeros(len(m), int)

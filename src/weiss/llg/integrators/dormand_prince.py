@@ -72,6 +72,8 @@ class DormandPrince:
     tolerance : float
         Largest rotation error of a step in radians.
     precess : bool
+    longest : float
+        Longest step in s.
 
     Attributes
     ----------
@@ -92,8 +94,10 @@ class DormandPrince:
         t: np.ndarray | None = None,
         tolerance: float = TOLERANCE,
         precess: bool = True,
+        longest: float = np.inf,
     ) -> None:
         self.equation, self.m, self.tolerance, self.precess = equation, m, tolerance, precess
+        self.longest = longest
         count = len(m)
         self.ids = np.arange(count)
         self.t = np.zeros(count) if t is None else np.array(t, float)
@@ -150,7 +154,8 @@ class DormandPrince:
         ends = np.full(len(live), np.inf) if ends is None else ends
         left = ends - self.t
         # A rest too short to be worth a step of its own is avoided by halving the way to it.
-        dt = np.where(self.dt >= left, left, np.where(left < 1.5 * self.dt, left / 2, self.dt))
+        dt = np.minimum(self.dt, self.longest)
+        dt = np.where(dt >= left, left, np.where(left < 1.5 * dt, left / 2, dt))
         for stage, weights in enumerate(STAGES, start=1):
             vectors.advance(self.m, slopes[:stage], weights, dt, self.end, live)
             t = self.t + NODES[stage] * dt if self.precess else self.t

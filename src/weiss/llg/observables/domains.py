@@ -14,16 +14,21 @@ from weiss.errors import UserError
 from weiss.llg.mesh import Mesh
 from weiss.llg.observables.walls import wall_density
 
+DOMAIN = 0.1
+"""A film whose m_z is smaller than this is magnetised in its plane: where its sign changes is no wall."""
+
 _PEAK_SHARE = 0.5
 """Wavenumbers around the peak of the structure factor count while it exceeds this share of its maximum."""
 
 
 def width_from_walls(m: np.ndarray, mesh: Mesh) -> float:
-    """Area over wall length, in m; infinite without a wall.
+    """Area over wall length, in m; infinite without domains: where m_z does not exceed ±`DOMAIN` on both sides.
 
     A test line of random direction meets 2/π walls for every wall length per area, so that this is the domain width
     W = (2/π) (length of test lines)/(walls met) of Bodenberger and Hubert, Phys. Stat. Sol. A 44, K7 (1977).
     """
+    if m[2].max() < DOMAIN or m[2].min() > -DOMAIN:
+        return math.inf
     density = wall_density(m, mesh)
     return 1 / density if density > 0 else math.inf
 

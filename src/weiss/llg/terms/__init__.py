@@ -68,8 +68,10 @@ class Term:
 
         This form, −½ µ0 Ms m·H, holds for energies that are quadratic in m; terms of another kind have their own.
         """
-        product = (m.astype(np.float64) * self.field(m, t)).sum(axis=1)
-        return -0.5 * MU0 * self.saturation() * product
+        m = m.astype(np.float64)
+        H = self.xp.zeros_like(m)
+        self.add_field(m, t, H, np.ones(len(m), bool))
+        return -0.5 * MU0 * self.saturation() * (m * H).sum(axis=1)
 
     def saturation(self) -> Array:
         """Ms in A/m as (films, nz, ny, nx) or what broadcasts to it, float64."""

@@ -325,12 +325,6 @@ class DMI(Term):
                 _add_jumps(m[film], jump, self.inverse[film], out[film])
         return None
 
-    def energy_density(self, m: Array, t: np.ndarray) -> Array:
-        m = m.astype(np.float64)
-        H = self.xp.zeros_like(m)
-        self.add_field(m, t, H, np.ones(len(self.films.films), bool))
-        return -0.5 * MU0 * self.saturation() * (m * H).sum(axis=1)
-
 
 def build(films: Films, xp: ModuleType) -> DMI | None:
     """None if no film has DMI."""

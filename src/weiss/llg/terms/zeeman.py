@@ -17,6 +17,7 @@ from types import ModuleType
 import numpy as np
 from numba import njit
 
+from weiss.errors import UserError
 from weiss.llg.constants import MU0
 from weiss.llg.film import Films
 from weiss.llg.parameters import pack, pack_vectors, spread
@@ -55,7 +56,14 @@ class Zeeman(Term):
         values = self.uniform.copy()
         for index, film in enumerate(self.films.films):
             if film.B_of_time is not None:
-                values[index] += np.asarray(film.B_of_time(float(t[index])), float)
+                added = np.asarray(film.B_of_time(float(t[index])), float)
+                if added.shape != (3,):
+                    raise UserError(
+                        f"B_of_time gives {added.tolist()} at t = {t[index]:g} s",
+                        f"film {index}",
+                        "give three numbers in T",
+                    )
+                values[index] += added
         return values / MU0
 
     def field(self, m: Array, t: np.ndarray) -> Array:

@@ -1,4 +1,4 @@
-"""The two passes of the quasi-Newton method in array operations, for NumPy and CuPy: the yardstick of the fast ones."""
+"""The two passes of the quasi-Newton method in array operations: what the tests hold the fast ones against."""
 
 from __future__ import annotations
 
