@@ -38,6 +38,15 @@ def test_reads_one_component():
     assert found.units == ("J/m3",)
 
 
+@pytest.mark.parametrize(("name", "representation"), [("txt", "text"), ("bin4", "binary 4"), ("bin8", "binary 8")])
+def test_writes_what_discretisedfield_once_read(name, representation, tmp_path):
+    """These very bytes, and what it made of them."""
+    ovf.write(tmp_path / "m.ovf", VALUES, MESH, representation)
+    assert (tmp_path / "m.ovf").read_bytes() == (DATA / f"weiss-{name}.ovf").read_bytes()
+    with np.load(DATA / "read_by_discretisedfield.npz") as read:
+        np.testing.assert_allclose(read[name], VALUES, rtol=0, atol=6e-8 if name == "bin4" else 0)
+
+
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
 def test_writes_what_discretisedfield_reads(representation, tmp_path):
     df = pytest.importorskip("discretisedfield")
