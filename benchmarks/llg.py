@@ -3,6 +3,7 @@
     python benchmarks/llg.py                     # right-hand sides and picoseconds on a CPU: the table of docs/llg.md
     python benchmarks/llg.py --quick --json      # 256², one thread, within a minute; ends with one line of JSON
     python benchmarks/llg.py --relax             # which driver relaxes random films with the fewest fields
+    python benchmarks/llg.py --domains           # whether drivers and the equation itself give the same domains
     python benchmarks/llg.py --device gpu        # one large film and batches on a GPU, with the roofline beside them
 
 The peers are measured where they are installed: `pip install '.[peers]'`. Each runs in a process of its own
@@ -49,6 +50,7 @@ from weiss.llg.film import Film, Films
 from weiss.llg.grains import Ku1_per_cell
 from weiss.llg.mesh import Mesh
 from weiss.llg.observables.domains import width_from_walls
+from weiss.llg.observables.walls import wall_density
 from weiss.llg.version import SIM_VERSION
 
 VERSIONS = f"weiss {__version__} (solver version {SIM_VERSION}), numba {numba.__version__}, SciPy {scipy.__version__}"
@@ -226,11 +228,11 @@ def cpu_table(rows: Sequence[Row], names: Sequence[str], versions: dict[str, str
     write_table(out, head, lines, note, VERSIONS)
 
 
-def random_films(cells: int, seeds: Sequence[int]) -> tuple[Films, np.ndarray]:
+def random_films(cells: int, seeds: Sequence[int], alpha: float = 0.1) -> tuple[Films, np.ndarray]:
     """Films of Watanabe et al. with a dispersion of Ku1, and random start states."""
     mesh = Mesh((cells, cells, 1), (EDGE,) * 3, (True, True, False))
     films = [
-        Film(**{**WATANABE, "Ku1": Ku1_per_cell(mesh, WATANABE["Ku1"], DISPERSION, seed)})  # type: ignore[arg-type]
+        Film(**{**WATANABE, "Ku1": Ku1_per_cell(mesh, WATANABE["Ku1"], DISPERSION, seed)}, alpha=alpha)
         for seed in seeds
     ]
     return Films(mesh, tuple(films), "film"), np.stack([states.random(mesh, seed) for seed in seeds])
@@ -278,6 +280,48 @@ def relax_rows(
                     f"| {1e3 * np.mean([film.energy for film in films]):.4f} "
                     f"| {1e9 * np.mean([film.width for film in films]):.1f} |"
                 )
+
+
+def domains_of(cells: int, way: tuple[str, float, float], seed: int) -> tuple[float, float, int]:
+    """Wall length per area in 1/m, energy in J/m² and evaluations of one film at rest.
+
+    A way is a method, and the damping and the time in s for which the film follows the equation before.
+    """
+    method, alpha, settle = way
+    films, m = random_films(cells, [seed], alpha)
+    equation, evaluations = Equation(films), 0
+    if settle:
+        ((_, settled),) = series(equation, m, [settle])
+        m, evaluations = settled.m[None], settled.evaluations
+    ((_, film),) = relax(equation, m, method, 1e-3)
+    area = films.mesh.size[0] * films.mesh.size[1]
+    return wall_density(film.m, films.mesh), film.energies["total"] / area, evaluations + film.evaluations
+
+
+WAYS = (("lbfgs", 0.1, 0.0), ("minimise", 0.1, 0.0), ("lbfgs", 0.5, 1.5e-9), ("lbfgs", 0.1, 1.5e-9))
+
+
+def domains_table(arguments: argparse.Namespace) -> None:
+    """Write the table of domains."""
+    rows = []
+    with ProcessPoolExecutor(arguments.processes, multiprocessing.get_context("spawn")) as pool:
+        for way in WAYS:
+            found = np.array(list(pool.map(partial(domains_of, arguments.cells, way), range(arguments.films))))
+            method, alpha, settle = way
+            name = f"{1e9 * settle:g} ns at α {alpha:g}, then {method}" if settle else method
+            error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
+            mean = found.mean(axis=0)
+            rows.append(
+                f"| {name} | {arguments.films} | {1e-6 * mean[0]:.2f} ± {1e-6 * error[0]:.2f} "
+                f"| {1e3 * mean[1]:.4f} ± {1e3 * error[1]:.4f} | {mean[2]:.0f} |"
+            )
+    film = ", ".join(f"{name} {value:g}" for name, value in WATANABE.items())
+    note = (
+        f"{arguments.cells}² films from random states: {film} (SI), σ {DISPERSION} of Ku1 by cell, 4 nm cells, "
+        f"periodic, film kernel, float32, to 1e-3 T; means and their standard errors. {processor()}"
+    )
+    head = "| way | films | wall per area, 1/µm | energy, mJ/m² | fields a film |"
+    write_table(arguments.out or TABLES / "llg_domains.md", head, rows, note, VERSIONS)
 
 
 RELAX_HEAD = (
@@ -364,6 +408,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="256² in float32 on one thread")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.add_argument("--relax", action="store_true", help="compare the drivers instead")
+    parser.add_argument("--domains", action="store_true", help="compare the domains that ways to rest lead to instead")
     parser.add_argument("--cells", type=int, default=512, help="side of the films that are relaxed")
     parser.add_argument("--films", type=int, default=100, help="how many are relaxed")
     parser.add_argument("--processes", type=int, default=1, help="films relaxed side by side on a CPU")
@@ -377,6 +422,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
+    if arguments.domains:
+        domains_table(arguments)
+        return 0
     if arguments.relax:
         relax_table(arguments, device)
         return 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from weiss.errors import UserError
 from weiss.learn.networks.names import NAMES as NETWORKS
-from weiss.limits import SETTINGS_FAULT
+from weiss.limits import GROUP_FAULT, LEARN_FAULT, SETTINGS_FAULT
 from weiss.models import variables
 from weiss.schema import models, number_fault, parameter_defaults, suggest
 from weiss.spaces import MOST_POINTS, Condition
@@ -99,6 +99,11 @@ def check_settings(
         if fault:
             name, what, fix = fault
             raise UserError(what, where if name in condition else document.where(*key, model, name), fix)
+    group_fault = GROUP_FAULT.get(model)
+    fault = group_fault(settings, [defaults | condition for condition, _ in conditions]) if group_fault else None
+    if fault:
+        name, what, fix = fault
+        raise UserError(what, document.where(*key, model, name), fix)
 
 
 def check_size(document: Document, key: Key, conditions: int, seeds: int) -> None:
@@ -161,6 +166,7 @@ def check_learn(document: Document, learn: dict[str, Any], groups: dict[str, Any
             where("learn", "window"),
         )
     _check_learn_seeds(document, group, seeds)
+    _check_learn_films(document, group, learn["targets"])
     for index, count in enumerate(learn["n_data"]):
         if count > len(seeds["train"]):
             raise UserError(
@@ -195,6 +201,17 @@ def _check_learn_seeds(document: Document, group: Any, seeds: dict[str, list[int
                     f"seed {seeds_text(shared)} is also in learn.seeds.{other}; a film may serve for one thing only",
                     document.where("learn", "seeds", role),
                 )
+
+
+def _check_learn_films(document: Document, group: Any, targets: Sequence[str]) -> None:
+    """Films of other seeds must be other films, and depend on what is learned."""
+    learn_fault = LEARN_FAULT.get(group.model)
+    for point in group.points if learn_fault else ():
+        fault = learn_fault(point.params, targets)
+        if fault:
+            target, what, fix = fault
+            place = ("targets", targets.index(target)) if target else ("data",)
+            raise UserError(f"films.{group.name}: {what}", document.where("learn", *place), fix)
 
 
 def check_maps(document: Document, maps: dict[str, Any], learn: dict[str, Any] | None, groups: dict[str, Any]) -> None:

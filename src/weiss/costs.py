@@ -88,7 +88,8 @@ def _llg_evaluations(params: Mapping[str, Any]) -> float:
     evaluations *= (params["torque_T"] / 1.0e-4) ** LLG_POWER_OF_TORQUE
     evaluations = min(evaluations, params["max_evaluations"])
     settling = params["settle_time"] / LLG_STEP
-    return settling + evaluations * (LLG_LOOP_STEP * 2 * params["loop_steps"] if params["driver"] == "hysteresis" else 1)
+    relaxations = LLG_LOOP_STEP * 2 * params["loop_steps"] if params["driver"] == "hysteresis" else 1
+    return settling + evaluations * relaxations
 
 
 def _tdgl_evaluations(params: Mapping[str, Any]) -> float:

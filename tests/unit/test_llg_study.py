@@ -25,13 +25,14 @@ from weiss.errors import UserError
 from weiss.figures import draw, groups, style
 from weiss.figures.names import FIGURES
 from weiss.learn import films as learn_films
-from weiss.llg import batches, points, stored
+from weiss.llg import batches, constants, points, stored
 from weiss.llg import simulate as solve
-from weiss.llg.drivers import relax
+from weiss.llg.drivers import relax, thermal
 from weiss.llg.equation import Equation
 from weiss.llg.film import Films
 from weiss.llg.result import FilmResult
 from weiss.llg.terms import modules
+from weiss.llg.terms.thermal import ThermalField
 from weiss.study import Point, Study, load_study
 from weiss.variables import Coordinate, Ending, Variable
 
@@ -105,28 +106,55 @@ def test_settings_of_other_models_are_no_part_of_a_study(tmp_path: Path) -> None
 
 FAULTS = [
     ({}, {"space": {"grid": SPACE | {"Msat": [1e6]}}}, "no parameter 'Msat'"),
-    ({}, {"space": {"grid": SPACE | {"Ms": [0.0]}}}, "Ms: expected more than 0"),
+    ({}, {"space": {"grid": SPACE | {"Ms": [0.0]}}}, "Ms: expected at least 1"),
+    ({}, {"space": {"grid": SPACE | {"Ms": [0.9]}}}, "Ms: expected at least 1, got 0.9"),
     ({}, {"space": {"grid": SPACE | {"A": [31.0]}}}, "A: expected at most"),
     ({}, {"space": {"grid": {"Ms": [1e6]}}}, "the parameter A of the model llg is missing"),
     ({}, {"inner": {"margin": 4}}, "films of the model llg have no inner region"),
     ({}, {"tdgl": {"H": 0.2}}, "settings of tdgl, but the model is llg"),
     ({"cell": [4e-9, 4e-9]}, {}, "expected 3 values, got 2"),
-    ({"cell": [4e-9, 4e-9, 0.0]}, {}, "expected more than 0"),
+    ({"cell": [4e-9, 4e-9, 0.0]}, {}, "expected at least 1e-11, got 0.0"),
+    ({"cell": [4e-9, 4e-9, 9e-12]}, {}, "expected at least 1e-11, got 9e-12"),
     ({"layers": 0}, {}, "at least 1"),
     ({"axis": [0, 0, 0]}, {}, "a direction of length 0"),
     ({"demag": "periodic"}, {}, "expected one of film, images, open, none"),
     ({"boundary_x": "open"}, {}, "demag 'film' is of an endless film, and the boundary along x is open"),
     ({"demag": "open"}, {}, "demag 'open' leaves out the copies"),
     ({"demag": "images"}, {}, "0 images along x, where the boundary is periodic"),
+    ({"demag": "images", "images": [2, 101]}, {}, "expected at most 100, got 101"),
     ({"images": [2, 2]}, {}, "2 images along x with demag 'film'"),
     ({"grain_size": 1e-9}, {}, "grains of 1e-09 m are smaller than cells of 4e-09 m"),
     ({"intergrain": 0.5}, {}, "there are no grains"),
     ({"start": "stripes", "start_size": 5e-8}, {}, "stripes of period 5e-08 m do not fit"),
+    (
+        {"start": "stripes", "start_size": 1.2e-8, "start_wall": 4e-9},
+        {},
+        "stripes of period 1.2e-08 m in cells of 4e-09 m",
+    ),
+    ({"start": "stripes", "start_size": 1.0}, {}, "a film of 9.6e-08 m along x"),
+    (
+        {"start": "stripes", "start_size": 9.7e-8, "boundary_x": "open", "demag": "none"},
+        {},
+        "m along x; take 1.6e-08 to 9.6e-08",
+    ),
+    ({"start": "stripes", "start_size": 3.2e-8, "start_wall": 1.7e-8}, {}, "wider than half the period of the stripes"),
+    ({"start": "vortex", "start_size": 3.9e-9}, {}, "a vortex of radius 3.9e-09 m in cells of 4e-09 m"),
+    (
+        {"start": "skyrmion", "start_size": 3.3e-8},
+        {},
+        "a skyrmion of radius 3.3e-08 m in cells of 4e-09 m and a film of",
+    ),
+    ({"start": "skyrmion"}, {}, "; take 4e-09 to 3.2e-08"),
     ({}, {"space": {"grid": SPACE | {"temperature": [300.0]}}}, "300 K with the driver relax, which knows none"),
     (
         {"driver": "series"},
         {"space": {"grid": SPACE | {"temperature": [300.0], "alpha": [0.0]}}},
         "without damping there is no thermal field",
+    ),
+    (
+        {"driver": "series", "settle_time": 1e-12},
+        {"space": {"grid": SPACE | {"temperature": [300.0]}}},
+        "a settle_time of 1e-12 s at 300 K: settling knows none",
     ),
 ]
 
@@ -137,6 +165,156 @@ def test_a_bad_study_gives_one_clear_line(tmp_path: Path, settings: dict, group:
         small(tmp_path, settings, **group)
     assert words in str(caught.value) and "\n" not in str(caught.value)
     assert "films" in str(caught.value), "the message names the key"
+
+
+def test_a_bad_study_names_file_line_and_key(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        small(tmp_path, {"start": "vortex", "start_size": 1e-9})
+    line = (tmp_path / "study.yaml").read_text().splitlines().index("      start_size: 1.0e-09") + 1
+    assert f"study.yaml:{line}: films.films.llg.start_size" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"start": "stripes", "start_size": 1.6e-8, "start_wall": 8e-9},
+        {"start": "stripes", "start_size": 9.6e-8, "start_wall": 4.8e-8},
+        {"start": "stripes", "start_size": 9.6e-8 / 5, "start_wall": 4e-9},
+        {"start": "vortex", "start_size": 4e-9},
+        {"start": "skyrmion", "start_size": 3.2e-8},
+        {"demag": "images", "images": [100, 100]},
+        {"cell": [1e-11, 1e-11, 1e-11]},
+    ],
+    ids=str,
+)
+def test_the_ends_of_the_bounds_are_taken(tmp_path: Path, settings: dict) -> None:
+    assert small(tmp_path, settings).points
+
+
+def test_the_size_that_a_message_offers_fits(tmp_path: Path) -> None:
+    """24 cells of 4 nm hold 6 periods of 4 cells at most; 5.2 and 4.8 periods are both next to 5."""
+    for size in (9.6e-8 / 5.2, 9.6e-8 / 4.8, 9.6e-8 / 5.9, 9.6e-8 / 1.4):
+        with pytest.raises(UserError, match="do not fit") as caught:
+            small(tmp_path, {"start": "stripes", "start_size": size, "start_wall": 4e-9})
+        offered = float(str(caught.value).split("; take ")[1])
+        assert small(tmp_path, {"start": "stripes", "start_size": offered, "start_wall": 4e-9}).points
+    thirds = {"start": "skyrmion", "cell": [4e-9 / 3, 4e-9 / 3, 4e-9]}
+    with pytest.raises(UserError) as caught:
+        small(tmp_path, thirds)
+    for offered in str(caught.value).split("; take ")[1].split(" to "):
+        assert small(tmp_path, thirds | {"start_size": float(offered)}).points
+
+
+def hot(folder: Path, dt: float, **space: list[float]) -> Study:
+    timed = {
+        "driver": "series",
+        "series_time": 3 * dt,
+        "series_samples": 2,
+        "dt": dt,
+        "start": "uniform",
+        "demag": "none",
+    }
+    return small(folder, timed, space={"grid": {"Ms": [1e6], "A": [0.0], "temperature": [300.0], **space}})
+
+
+def test_a_step_too_long_for_the_noise_is_refused_as_the_driver_does(tmp_path: Path) -> None:
+    """The rotation in 1 s is that of `weiss.llg.terms.thermal`; here the film with most of it is known by sight."""
+    assert constants.MOST_NOISE == thermal.MOST_NOISE
+    space = {"Ms": [1e6, 1.1e6], "alpha": [0.5, 0.3], "temperature": [0.0, 10.0, 300.0], "Ku1": [0.0]}
+    found = jobs(hot(tmp_path, 1e-15, **space))
+    films = Films(points.mesh_of(found[0][0]), tuple(points.film_of(*film) for film in found), "none")
+    longest = float((constants.MOST_NOISE / ThermalField(films, np).turn.max()) ** 2)
+    assert hot(tmp_path, longest * (1 - 1e-9), **space).points
+    with pytest.raises(UserError) as caught:
+        hot(tmp_path, longest * 1.02, **space)
+    line = (tmp_path / "study.yaml").read_text().splitlines().index(f"      dt: {longest * 1.02!r}") + 1
+    assert f"study.yaml:{line}: films.films.llg.dt: in a step of {longest * 1.02:g} s noise alone" in str(caught.value)
+    assert "(300 K, Ms 1e+06 A/m, alpha 0.5)" in str(caught.value)
+    offered = float(str(caught.value).split("; take at most ")[1])
+    assert 0.9 * longest < offered <= longest
+    ((params, seed),) = jobs(hot(tmp_path, offered, alpha=[0.5]))
+    assert [film.status for _, film in solve([(params, seed)])] == ["finished"]
+    with pytest.raises(UserError, match="noise alone turns m by"):
+        list(solve([(params | {"dt": longest * (1 + 1e-9)}, seed)]))
+    assert hot(tmp_path, 1e-9, temperature=[0.0]).points and small(tmp_path, {"dt": 1e-9}).points
+
+
+COPIES = "films are copies of others: seeds draw nothing with start 'uniform'"
+NEAR = "films are near copies of others: seeds draw the kick alone with start"
+STRIPES = {"start": "stripes", "start_size": 4.8e-8}
+DOUBTS = [
+    ({"start": "uniform", "kick": 0}, {"sigma": [0.0]}, [f"4 of 8 {COPIES}"]),
+    ({"start": "uniform"}, {"sigma": [0.0]}, [f"4 of 8 {NEAR} 'uniform'"]),
+    ({"start": "uniform", "driver": "series"}, {"sigma": [0.0]}, [f"4 of 8 {COPIES}"]),
+    (STRIPES, {"sigma": [0.0, 0.1]}, [f"4 of 16 {NEAR} 'stripes'"]),
+    ({"start": "uniform"}, {"Ku1": [0.0]}, ["sigma changes nothing in 8 of 8 films", f"4 of 8 {NEAR}"]),
+    ({"start": "random"}, {"sigma": [0.0]}, []),
+    ({"start": "uniform"}, {}, []),
+    ({"start": "uniform", "grain_size": 2e-8, "intergrain": 0.5}, {"sigma": [0.0]}, []),
+    ({"grain_size": 2e-8}, {"sigma": [0.0]}, ["grains change nothing in 8 of 8 films: sigma is 0"]),
+    ({"grain_size": 2e-8}, {}, []),
+    ({"driver": "series", "dt": 1e-15, "start": "uniform"}, {"sigma": [0.0], "temperature": [9.0]}, []),
+    ({}, {"alpha": [0.1, 0.2]}, ["alpha is varied, and films do not depend on it with driver 'relax'"]),
+    ({"driver": "hysteresis"}, {"alpha": [0.1, 0.2]}, ["do not depend on it with driver 'hysteresis'"]),
+    ({"driver": "series"}, {"alpha": [0.1, 0.2]}, []),
+    ({"settle_time": 1e-12}, {"alpha": [0.1, 0.2]}, []),
+    ({}, {"alpha": [0.1]}, []),
+]
+
+
+@pytest.mark.parametrize(("settings", "space", "lines"), DOUBTS)
+def test_values_that_change_nothing_and_copies_are_said(
+    tmp_path: Path, settings: dict, space: dict, lines: list[str]
+) -> None:
+    found = small(tmp_path, settings, space={"grid": SPACE | space}, seeds=[1, 2]).warnings
+    assert len(found) == len(lines) and all(line in text for line, text in zip(lines, found, strict=True))
+    assert not any("copies" in text for text in small(tmp_path, settings, space={"grid": SPACE | space}).warnings)
+
+
+def learning(folder: Path, settings: dict[str, Any], targets: list[str], **space: list[float]) -> Study:
+    learn = {
+        "data": "films",
+        "targets": targets,
+        "window": 16,
+        "seeds": {"train": [1], "validate": [2], "test": [3]},
+        "n_data": [1],
+        "networks": {"mod": {}},
+    }
+    grid = SPACE | {"alpha": [0.1, 0.2]} | space
+    return load(folder, content(settings, seeds=[1, 2, 3], space={"grid": grid}) | {"learn": learn})
+
+
+@pytest.mark.parametrize(
+    "settings", [STRIPES, {"start": "uniform", "kick": 0}, {"start": "uniform", "driver": "series"}]
+)
+def test_nothing_is_learned_from_copies(tmp_path: Path, settings: dict) -> None:
+    """A film of a training seed would be in the test too. What a kick makes of a uniform film is not known."""
+    assert learning(tmp_path, settings, ["D_bulk"]).trainings
+    words = r"study.yaml:\d+: learn.data: films.films: seeds make no difference with start '(stripes|uniform)'"
+    with pytest.raises(UserError, match=words):
+        learning(tmp_path, settings, ["D_bulk"], sigma=[0.0, 0.1])
+    assert learning(tmp_path, {"start": "uniform"}, ["D_bulk"], sigma=[0.0]).trainings
+
+
+def test_damping_is_not_learned_from_relaxed_films(tmp_path: Path) -> None:
+    for settings in ({"driver": "series"}, {"settle_time": 1e-12}):
+        assert learning(tmp_path, settings, ["alpha"]).trainings
+    for driver in ("relax", "hysteresis"):
+        assert learning(tmp_path, {"driver": driver}, ["D_bulk"]).trainings
+        with pytest.raises(UserError, match=r"learn.targets\[1\]: films.films: films do not depend on alpha"):
+            learning(tmp_path, {"driver": driver}, ["D_bulk", "alpha"])
+
+
+def test_a_relaxed_film_does_not_depend_on_its_damping(tmp_path: Path) -> None:
+    """To the bit, with every method, unless it settles first."""
+    space = {"Ms": [1e6], "A": [2e-11], "Ku1": [1.2e6], "alpha": [0.1, 0.7]}
+    for method in relax.METHODS:
+        films = jobs(small(tmp_path, {"method": method}, space={"grid": space}, grid=[8, 8]))
+        one, other = (film for _, film in sorted(solve(films)))
+        np.testing.assert_array_equal(one.m, other.m)
+    films = jobs(small(tmp_path, {"settle_time": 1e-12}, space={"grid": space}, grid=[8, 8]))
+    one, other = (film for _, film in sorted(solve(films)))
+    assert not np.array_equal(one.m, other.m)
 
 
 def test_films_of_another_model_have_no_crossing_to_hold_against_a_table(tmp_path: Path) -> None:
@@ -187,6 +365,35 @@ def test_a_film_does_not_depend_on_its_batch_or_process(tmp_path: Path) -> None:
             for name in set(stored.VARIABLES) - {"pattern"}:
                 np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert together[0].energy_dmi == 0 != together[1].energy_dmi
+
+
+LOOP = {"driver": "hysteresis", "loop_B": 2.0, "loop_steps": 4, "loop_direction": [0.2, 0, 1]}
+DRIVEN = {
+    "loop, lbfgs": (LOOP, {"Ku1": [8e5, 1.2e6]}),
+    "loop, minimise": (LOOP | {"method": "minimise"}, {}),
+    "series": ({"driver": "series", "series_time": 2e-11, "series_samples": 5}, {"alpha": [0.1, 0.5]}),
+    "series with temperature": (
+        {"driver": "series", "series_time": 2e-13, "series_samples": 5},
+        {"alpha": [0.1], "temperature": [100.0, 300.0]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "space"), DRIVEN.values(), ids=DRIVEN)
+def test_a_driven_film_is_the_same_alone_and_in_a_mixed_batch(tmp_path: Path, settings: dict, space: dict) -> None:
+    """Bulk DMI and dispersion or none, two seeds, and what else the driver minds, all in one batch."""
+    space = {"Ms": [1e6], "A": [2e-11], "Ku1": [8e5], "D_bulk": [0.0, 2e-3], "sigma": [0.0, 0.1]} | space
+    films = jobs(small(tmp_path, settings, space={"grid": space}, grid=[8, 12], seeds=[1, 2]))
+    alone, together = dict(solve(films, batch=1)), dict(solve(films, batch=100))
+    assert sorted(alone) == sorted(together) == list(range(len(films)))
+    for index, one in alone.items():
+        for name in set(stored.VARIABLES) - {"pattern"}:
+            np.testing.assert_array_equal(getattr(one, name), getattr(together[index], name), err_msg=name)
+    assert len({film.m.tobytes() for film in alone.values()}) == len(films), "no two films are the same"
+    uneven = len({film.evaluations for film in alone.values()}) > 1
+    assert uneven or "temperature" in space, (
+        "films leave the batch at different times, unless steps are of fixed length"
+    )
 
 
 def test_a_batch_that_memory_does_not_hold_is_split(
