@@ -26,8 +26,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -56,6 +57,9 @@ from weiss.llg.version import SIM_VERSION
 VERSIONS = f"weiss {__version__} (solver version {SIM_VERSION}), numba {numba.__version__}, SciPy {scipy.__version__}"
 
 SIZES, QUICK_SIZES = (64, 256, 512), (256,)
+JSON_OF = (256, "float32", 1)
+"""Cells a side, precision and threads of the numbers in the line of JSON."""
+
 ROUNDS, QUICK_ROUNDS = 7, 5
 ROUND_S = 0.3
 """Shortest time of one round."""
@@ -248,6 +252,16 @@ class Relaxation:
     energy: float
 
 
+@contextmanager
+def mapping(processes: int) -> Iterator[Callable[..., Any]]:
+    """`map`, over so many processes if there are several."""
+    if processes == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        yield pool.map
+
+
 def relaxations(cells: int, seeds: Sequence[int], method: str, torque_T: float, device: str) -> list[Relaxation]:
     """Relax films as one batch; seconds are processor time on a CPU, shares of the wall time on a GPU."""
     films, start = random_films(cells, seeds)
@@ -266,11 +280,11 @@ def relax_rows(
 ) -> Iterator[str]:
     """Relax the same films with every method; one line of the table for each. On a CPU every film is its own batch."""
     seeds = [[seed] for seed in range(count)] if device == "cpu" else [list(range(count))]
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    with mapping(processes) as run:
         for torque_T in torques:
             for method in methods:
                 one = partial(relaxations, cells, method=method, torque_T=torque_T, device=device)
-                films = [film for batch in pool.map(one, seeds) for film in batch]
+                films = [film for batch in run(one, seeds) for film in batch]
                 fields = [film.result.evaluations for film in films]
                 yield (
                     f"| {method} | {cells}² | {count} | {torque_T:g} "
@@ -304,9 +318,9 @@ WAYS = (("lbfgs", 0.1, 0.0), ("minimise", 0.1, 0.0), ("lbfgs", 0.5, 1.5e-9), ("l
 def domains_table(arguments: argparse.Namespace) -> None:
     """Write the table of domains."""
     rows = []
-    with ProcessPoolExecutor(arguments.processes, multiprocessing.get_context("spawn")) as pool:
+    with mapping(arguments.processes) as run:
         for way in WAYS:
-            found = np.array(list(pool.map(partial(domains_of, arguments.cells, way), range(arguments.films))))
+            found = np.array(list(run(partial(domains_of, arguments.cells, way), range(arguments.films))))
             method, alpha, settle = way
             name = f"{1e9 * settle:g} ns at α {alpha:g}, then {method}" if settle else method
             error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
@@ -450,7 +464,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = "llg_quick.md" if arguments.quick else "llg.md"
     cpu_table(rows, names, versions, arguments.out or TABLES / name)
     if arguments.json:
-        row = next(row for row in rows if (row.cells, row.precision, row.threads) == (256, "float32", 1))
+        row = next(row for row in rows if (row.cells, row.precision, row.threads) == JSON_OF)
         ratio = row.ratio("rhs")
         found = {"rhs_ms": 1e3 * row.rhs["weiss"], "rhs_ratio_vs_best_peer": ratio, "peers": versions}
         found["left_out"] = sorted(set(PEERS) - set(versions))

@@ -187,3 +187,58 @@ def test_reduced_precision_is_refused_on_a_core(sliding: ModuleType, capsys: pyt
     with pytest.raises(SystemExit):
         sliding.main(["--device", "cpu", "--precisions", "bfloat16"])
     assert "float32 alone" in capsys.readouterr().err
+
+
+# --- micromagnetic films ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def llg(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """benchmarks/llg.py as a module, on tiny films."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location("benchmarks_llg", BENCHMARKS / "llg.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "ROUND_S", 0.001)
+    monkeypatch.setattr(module, "QUICK_SIZES", (16,))
+    return module
+
+
+def test_quick_run_of_micromagnetic_films_ends_with_a_line_of_json(
+    llg: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With scipy alone beside it, which is no peer."""
+    monkeypatch.setattr(llg, "PEERS", ("scipy",))
+    monkeypatch.setattr(llg, "JSON_OF", (16, "float32", 1))
+    assert llg.main(["--quick", "--json", "--out", str(tmp_path / "table.md")]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["rhs_ms"] > 0 and found["rhs_ratio_vs_best_peer"] is None
+    assert list(found["peers"]) == ["scipy"] and found["left_out"] == []
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert lines[2].startswith("| 16² | float32 | 1 |") and lines[2].count("|") == lines[0].count("|")
+
+
+def test_the_ratio_is_to_the_fastest_peer(llg: ModuleType) -> None:
+    row = llg.Row(256, "float32", 1, {"weiss": 2.0, "magnumnp": 9.0, "neuralmag-jax": 5.0, "scipy": 1.0}, {})
+    assert row.ratio("rhs") == 2.5
+    assert row.ratio("run") is None
+
+
+def test_a_peer_that_is_not_installed_is_left_out(llg: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    peer = llg.Peer("magnumnp", "float32", 16, 1, "cpu")
+    if peer.ready():
+        pytest.skip("it is installed")
+    peer.close()
+    assert "magnumnp is left out: No module named" in capsys.readouterr().err
+
+
+def test_films_are_relaxed_with_each_method(llg: ModuleType) -> None:
+    rows = list(llg.relax_rows(16, 2, ("lbfgs", "minimise"), (1e-2,), "cpu", 1))
+    assert [row.split("|")[1].strip() for row in rows] == ["lbfgs", "minimise"]
+    for row in rows:
+        cells = [cell.strip() for cell in row.split("|")[1:-1]]
+        assert len(cells) == llg.RELAX_HEAD.count("|") - 1
+        assert cells[4] == "2" and 0 < int(cells[5]) <= float(cells[6]) <= int(cells[7])
