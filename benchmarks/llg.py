@@ -312,7 +312,7 @@ def domains_of(cells: int, way: tuple[str, float, float], seed: int) -> tuple[fl
     return wall_density(film.m, films.mesh), film.energies["total"] / area, evaluations + film.evaluations
 
 
-WAYS = (("lbfgs", 0.1, 0.0), ("minimise", 0.1, 0.0), ("lbfgs", 0.5, 1.5e-9), ("lbfgs", 0.1, 1.5e-9))
+WAYS = (("lbfgs", 0.1, 0.0), ("minimise", 0.1, 0.0), ("lbfgs", 0.5, 1e-9), ("lbfgs", 0.1, 1e-9))
 
 
 def domains_table(arguments: argparse.Namespace) -> None:
@@ -425,6 +425,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--domains", action="store_true", help="compare the domains that ways to rest lead to instead")
     parser.add_argument("--cells", type=int, default=512, help="side of the films that are relaxed")
     parser.add_argument("--films", type=int, default=100, help="how many are relaxed")
+    parser.add_argument("--sizes", nargs="+", type=int, help="sides of the films whose right-hand sides are timed")
+    parser.add_argument("--threads", nargs="+", type=int, help="numbers of threads they are timed with")
     parser.add_argument("--processes", type=int, default=1, help="films relaxed side by side on a CPU")
     parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=tuple(METHODS), help="how")
     parser.add_argument("--torques", nargs="+", type=float, default=(1e-3, 1e-4), help="largest torques left, in T")
@@ -450,9 +452,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     cores = len(os.sched_getaffinity(0))
     settings = [
         (cells, precision, threads)
-        for cells in (QUICK_SIZES if arguments.quick else SIZES)
+        for cells in arguments.sizes or (QUICK_SIZES if arguments.quick else SIZES)
         for precision in (("float32",) if arguments.quick else ("float32", "float64"))
-        for threads in ((1,) if arguments.quick else (1, cores))
+        for threads in arguments.threads or ((1,) if arguments.quick else (1, cores))
     ]
     rows, versions = [], {}
     for cells, precision, threads in settings:

@@ -235,7 +235,7 @@ class Study:
         """
         needs = figure_names.FIGURES[name].needs
         if needs == "films":
-            data = {"films": figure_groups.shown(self, name).digest}
+            data = {"films": [group.digest for group in figure_groups.every(self, name)]}
         elif needs == "calibration":
             data = {name: self.groups[name].digest for name in self.calibration.groups}
             data["listed"] = sorted(self.calibration.listed)

@@ -22,7 +22,7 @@ from weiss.patterns.windows import centre
 
 # The calibration has test_calibration.py, micromagnetic films have test_llg_study.py; networks needs more of them than
 # the finished study has.
-ELSEWHERE = ("calibration", "networks", "magnetisation", "records", "energies")
+ELSEWHERE = ("calibration", "networks", "magnetisation", "records", "energies", "loop_fields")
 ALL = tuple(name for name in names.FIGURES if name not in ELSEWHERE)
 
 

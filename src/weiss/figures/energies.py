@@ -37,7 +37,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     (Figure, DataFrame)
         Table: a row for each condition: parameters, films (those that came to their end), and the means over seeds,
         with ``<name>_error``, of domain_width (m; NaN where no film has a wall), topological_charge, and the energies,
-        here in J/m³ of the film.
+        here in J/m³ of the film. domain_width is the mean of the films that have walls.
     """
     group, data = panels.films(study, results, "energies")
     chosen = data.isel(film=np.flatnonzero(gather.good(data)))

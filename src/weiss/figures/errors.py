@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_ABREAST = 4
 """Networks up to which the panels of the targets stand side by side; more need the whole width for one."""
 
+MOST_COLUMNS = 3
+"""Panels side by side; more would be narrower than their titles."""
+
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     """Draw a box per network and number of training seeds, one panel per target.
@@ -45,8 +48,13 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         width = min(style.WIDTH, len(targets) * (1.6 + 0.9 * len(networks)) + 1.0)
         # Values with units are longer.
         least = 5.5 if all(read.units(study, target) == "1" for target in targets) else 6.5
-        figure, axes = style.canvas(1, len(targets), max(width, least), 3.4)
-    for axis, target in zip(axes.ravel(), targets, strict=True):
+        columns = min(len(targets), MOST_COLUMNS)
+        lines = -(-len(targets) // columns)
+        figure, axes = style.canvas(lines, columns, max(width, least), 3.4 * lines)
+    for axis in axes.ravel()[len(targets) :]:
+        axis.set_visible(False)
+    median = "median\npredictor" if axes.shape[1] == MOST_COLUMNS else "median predictor"
+    for axis, target in zip(axes.ravel(), targets, strict=False):
         rows = table[table["target"] == target]
         groups = [
             [rows["mae"][(rows["network"] == name) & (rows["n_data"] == size)] for name in networks] for size in sizes
@@ -56,7 +64,7 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         axis.axhline(baseline, color=style.BASELINE, linestyle="--", linewidth=1.0)
         axis.set_ylim(0, 1.1 * max(rows["mae"].max(), rows["baseline_mae"].max()))
         answer = style.quantity(float(f"{baseline:.3g}"), read.units(study, target))
-        axis.set_title(f"reading {style.symbol(target)}\n(dashed: median predictor, {answer})")
+        axis.set_title(f"reading {style.symbol(target)}\n(dashed: {median}, {answer})")
         axis.set_xlabel("network")
         label(axis, study, target, rows)
     axes[0, 0].legend(title=r"seeds $N_\mathrm{data}$", title_fontsize=8, ncols=len(sizes))

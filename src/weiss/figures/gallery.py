@@ -27,6 +27,8 @@ MOST_SCATTERED, COLUMNS = 12, 6
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     """Draw patterns on a grid of the first two parameters that vary, or one by one if hardly any lies on one.
 
+    Where more vary, the others keep one value (`weiss.figures.groups.reference`), written below.
+
     Parameters
     ----------
     study : Study
@@ -49,17 +51,23 @@ def over_space(
     data = data.isel(film=np.flatnonzero(data["seed"].values == data["seed"].values.min()))
     down = parameters[0] if len(parameters) > 1 else None
     across = parameters[1] if len(parameters) > 1 else parameters[0]
+    conditions = pd.DataFrame({name: data[name].values for name in parameters})
+    way = [name for name in (down, across) if name]
+    fixed = groups.reference(conditions, [way], parameters)
     lines = style.spread(data[down].values, MOST)[::-1] if down else [None]
     columns = style.spread(data[across].values, MOST)
     places = {
         (i, j): film
         for i, line in enumerate(lines)
         for j, column in enumerate(columns)
-        if (film := _first(data, {across: column} | ({down: line} if down else {}))) is not None
+        if (film := _first(data, fixed | {across: column} | ({down: line} if down else {}))) is not None
     }
     if 4 * len(places) < len(lines) * len(columns):
         return _scattered(data, parameters, draw)
-    figure, axes = panels.grid(len(lines), len(columns), group.grid)
+    note = style.lines(fixed, units)
+    figure, axes = panels.grid(len(lines), len(columns), group.grid, notes=len(note))
+    if note:
+        figure.supxlabel("all panels: " + "\n".join(note), fontsize=9)
     rows = []
     for i, line in enumerate(lines):
         for j, column in enumerate(columns):

@@ -55,7 +55,8 @@ _TABLE = (
         "Simulated films",
         "films",
         "Binarised domain patterns (white: m ≥ 0, black: m < 0) for one seed, so that only the parameters differ "
-        "between panels. Empty places are combinations the study leaves out; a film that did not come to its end "
+        "between panels; one that is neither across nor down keeps the value below them. Empty places are combinations "
+        "the study leaves out; a film that did not come to its end "
         "(never reached the crossing, or was not relaxed) is marked, and shown as it was when the simulation stopped.",
     ),
     FigureName(
@@ -65,15 +66,26 @@ _TABLE = (
         "films",
         "Direction of the magnetisation in the middle layer for one seed, so that only the parameters differ between "
         "panels: white, up; black, down; between them, in the walls, the hue is the angle in the plane: red along +x "
-        "(right), yellow-green along +y (down, as rows are counted), cyan along −x, violet along −y. Empty places are "
-        "combinations the study leaves out.",
+        "(right), yellow-green along +y (down, as rows are counted), cyan along −x, violet along −y. Parameters "
+        "neither across nor down keep the values below them; empty places are combinations the study leaves out.",
     ),
     FigureName(
         "records",
         "Mean magnetisation along the run",
         "Simulated films",
         "films",
-        "Mean magnetisation of films of one seed: along the field of a hysteresis loop, or its components in time.",
+        "Mean magnetisation of at most six films of one seed from each group: along the field of a hysteresis loop, "
+        "with its coercive fields (stars), or its components in time.",
+    ),
+    FigureName(
+        "loop_fields",
+        "Coercive, saturation and knee fields",
+        "Simulated films",
+        "films",
+        "Of hysteresis loops: the coercive field, half the distance between the fields at which the falling and the "
+        "rising branch pass zero; the field at which the film saturates, and that of the knee before it, both means of "
+        "the two branches. Points are means over seeds, bars standard errors. A loop that does not show such a field "
+        "on both branches has no part in its mean.",
     ),
     FigureName(
         "energies",
@@ -81,7 +93,8 @@ _TABLE = (
         "Simulated films",
         "films",
         "Domain width (area over length of wall), energy and demagnetising energy per volume of the film. Points are "
-        "means over seeds, bars standard errors.",
+        "means over seeds, bars standard errors. A film without walls has no domain width and has no part in that "
+        "mean: where no film of a condition has walls, its point is missing.",
     ),
     FigureName(
         "refinement",
@@ -265,7 +278,7 @@ def applies(study: Study, name: str) -> bool:
         return False
     points = group.points
     conditions = {tuple(sorted(point.condition.items())) for point in points}
-    if name in ("gallery", "magnetisation", "refinement", "energies"):
+    if name in ("gallery", "magnetisation", "refinement", "energies", "loop_fields"):
         return len(conditions) > 1
     if name == "seeds":
         return len(points) > len(conditions)
@@ -304,7 +317,7 @@ def inputs(study: Study, name: str, results: Path) -> list[Path]:
 
     needs = FIGURES[name].needs
     if needs == "films":
-        return [paths.dataset(results, study.name, groups.shown(study, name).name)]
+        return [paths.dataset(results, study.name, group.name) for group in groups.every(study, name)]
     if needs == "calibration":
         return [paths.dataset(results, study.name, group) for group in study.calibration.groups]
     if needs == "learn":
@@ -317,10 +330,12 @@ def inputs(study: Study, name: str, results: Path) -> list[Path]:
 _USED = {
     "refinement": ("patterns/statistics.py", "figures/curves.py"),
     "energies": ("figures/curves.py",),
+    "loop_fields": ("figures/curves.py",),
+    "records": ("figures/loop_fields.py",),
     "magnetisation": ("figures/gallery.py",),
     "truth": ("figures/bins.py",),
     "networks": ("figures/labels.py", "figures/errors.py"),
-    "outliers": ("figures/bins.py", "figures/similar.py", "patterns/statistics.py"),
+    "outliers": ("figures/bins.py", "figures/panels.py", "figures/similar.py", "patterns/statistics.py"),
 }
 """What else decides how a figure looks, from the folder of the package."""
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from weiss import gather, paths
 from weiss.errors import UserError
-from weiss.figures import bins, groups, quantities, read, similar, style
+from weiss.figures import bins, groups, panels, quantities, read, similar, style
 from weiss.patterns.windows import centre
 
 if TYPE_CHECKING:
@@ -78,7 +78,10 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
         )
     table = pd.DataFrame(rows)
     shown = groups.varied(study.groups[training.data])
-    return _draw(table, patches, other, read.all_units(study), shown, training.targets), table
+    figure, corner = _draw(table, patches, other, read.all_units(study), shown, training.targets)
+    cells = max(training.window // 4, 1)
+    style.scale_bar(corner, cells, training.window, panels.length(data, cells))
+    return figure, table
 
 
 def _worst(predictions: pd.DataFrame, targets: tuple[str, ...]) -> pd.DataFrame:
@@ -140,7 +143,7 @@ def _draw(
     units: dict[str, str],
     names: tuple[str, ...],
     targets: tuple[str, ...],
-) -> Figure:
+) -> tuple[Figure, Axes]:
     columns = max((table["target"] == target).sum() for target in targets)
     figure, axes = style.canvas(2 * len(targets), columns, 2.0 * columns + 0.3, 2.3 * 2 * len(targets) + 0.8)
     for line, target in enumerate(targets):
@@ -157,13 +160,11 @@ def _draw(
             if column == 0:
                 above.set_ylabel(f"{style.symbol(target)} read worst:\ntest patch")
                 below.set_ylabel("most similar\ntraining patch")
-    size = patches.shape[-1]
-    style.scale_bar(axes[0, 0], max(size // 4, 1), size)
     first = table.iloc[0]
     repeats = f"{first['repeats']} repeat{'s' if first['repeats'] > 1 else ''}"
     figure.suptitle(rf"{first['network']}, $N_\mathrm{{data}}$ = {first['n_data']}, {repeats}", fontsize=9)
     figure.supxlabel("\n".join(shared(table, target) for target in targets), fontsize=8)
-    return figure
+    return figure, axes[0, 0]
 
 
 def _patch(axis: Axes, patch: np.ndarray, words: str) -> None:
@@ -179,7 +180,9 @@ def _values(row: pd.Series, names: tuple[str, ...], units: dict[str, str], prefi
 
 def _test_words(row: pd.Series, target: str, names: tuple[str, ...], units: dict[str, str]) -> str:
     plain = units[target] == "1"
-    power = quantities.power_of(row["true"], units[target])
+    # Of the largest: the others have more places after the point instead of a power of ten.
+    largest = max(abs(row[key]) for key in ("predicted", "lowest", "highest"))
+    power = quantities.power_of(float(f"{largest:.3g}"), units[target])
     read_as, lowest, highest = (
         f"{row[key]:.2f}" if plain else f"{row[key] / 10.0**power:.3g}" for key in ("predicted", "lowest", "highest")
     )

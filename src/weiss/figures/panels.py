@@ -42,7 +42,9 @@ def films(study: Study, results: Path, figure: str) -> tuple[Group, xr.Dataset]:
     return group, read.read_dataset(paths.dataset(results, study.name, group.name))
 
 
-def grid(rows: int, columns: int, film: tuple[int, int], titles: int = 0) -> tuple[Figure, list[list[Axes]]]:
+def grid(
+    rows: int, columns: int, film: tuple[int, int], titles: int = 0, notes: int = 0
+) -> tuple[Figure, list[list[Axes]]]:
     """Make a figure of `rows` × `columns` panels for films of one size, with room for labels on the left and below.
 
     Parameters
@@ -52,6 +54,8 @@ def grid(rows: int, columns: int, film: tuple[int, int], titles: int = 0) -> tup
         Cells along y and x.
     titles : int
         Lines of text above every panel.
+    notes : int
+        Lines of text below all of them.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def grid(rows: int, columns: int, film: tuple[int, int], titles: int = 0) -> tup
     scale = max(1, min(PIXELS // columns, LARGEST) // max(film))
     width, height = nx * scale, ny * scale
     across, down = width + GAP, height + GAP + titles * LINE
-    left, below, above = MARGIN + LINE, MARGIN + LINE, MARGIN
+    left, below, above = MARGIN + LINE, MARGIN + LINE * (1 + notes), MARGIN
     total = (max(left + columns * across + MARGIN, NARROWEST), below + rows * down + above)
     figure = Figure(figsize=(total[0] / style.DPI, total[1] / style.DPI))
     FigureCanvasAgg(figure)
@@ -98,8 +102,11 @@ def units(data: xr.Dataset) -> dict[str, str]:
 def scale_bar(axes: Sequence[Axes], data: xr.Dataset) -> None:
     """Put the scale into the first of the panels that holds a film: a quarter of its width, in cells or in nm."""
     width = data.sizes["x"]
-    text = None
-    if data["x"].attrs["units"] == "m":
-        edge = float(data["x"][1] - data["x"][0])
-        text = f"{width // 4 * edge * 1e9:.3g} nm"
-    style.scale_bar(next(axis for axis in axes if axis.images), width // 4, width, text)
+    style.scale_bar(next(axis for axis in axes if axis.images), width // 4, width, length(data, width // 4))
+
+
+def length(data: xr.Dataset, cells: int) -> str | None:
+    """Write how long a number of cells is; None for films of a model without units of length."""
+    if data["x"].attrs.get("units") != "m":
+        return None
+    return f"{cells * float(data['x'][1] - data['x'][0]) * 1e9:.3g} nm"

@@ -105,6 +105,15 @@ def condition(values: Mapping[str, float], units: Mapping[str, str] | None = Non
     )
 
 
+def lines(values: Mapping[str, float], units: Mapping[str, str] | None = None, abreast: int = 3) -> list[str]:
+    """Write parameter values as `condition` does, a few on each line."""
+    names = list(values)
+    return [
+        condition({name: values[name] for name in names[start : start + abreast]}, units)
+        for start in range(0, len(names), abreast)
+    ]
+
+
 def ticks(axis: Axis, power: int) -> None:
     """Write the ticks of an axis in the unit with the prefix of a power of ten; the data stay as they are."""
     if power:

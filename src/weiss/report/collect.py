@@ -11,7 +11,7 @@ import pandas as pd
 from weiss import gather, paths, store
 from weiss.calibration.outcomes import CRITERIA
 from weiss.errors import UserError
-from weiss.figures import read
+from weiss.figures import groups, loop_fields, read
 from weiss.figures.bins import binned
 from weiss.study import Study
 
@@ -41,6 +41,8 @@ class GroupResult:
         Points that did not come to their end (`weiss.variables.Ending`).
     attributes : dict
         Attributes of the dataset.
+    loops : DataFrame or None
+        Fields of hysteresis loops, as of `weiss.figures.loop_fields.conditions`; None where the films run through none.
     """
 
     name: str
@@ -55,6 +57,7 @@ class GroupResult:
     evaluations: int | None
     unfinished: tuple[str, ...]
     attributes: dict
+    loops: pd.DataFrame | None = None
 
 
 @dataclass
@@ -206,7 +209,7 @@ def _group(found: Collected, results: Path, name: str) -> GroupResult:
             manifests.append(store.read_manifest(paths.manifest(results, study.name, shard.id)))
     rows = [row for content in manifests for row in content["points"]]
     computed = [row for row in rows if row.get("seconds") is not None]
-    gathered, evaluations, unfinished, attributes = None, None, (), {}
+    gathered, evaluations, unfinished, attributes, loops = None, None, (), {}, None
     path = paths.dataset(results, study.name, name)
     try:
         with xr.open_dataset(path, engine="h5netcdf") as data:
@@ -214,6 +217,7 @@ def _group(found: Collected, results: Path, name: str) -> GroupResult:
             evaluations = int(data["evaluations"].values.astype(np.int64).sum())
             unfinished = tuple(data["point"].values.astype(str)[~gather.good(data)].tolist())
             attributes = dict(data.attrs)
+            loops = loop_fields.conditions(data, group.parameters) if groups.is_loop(group) else None
     except (OSError, KeyError, ValueError, RuntimeError):
         found.problems.append(f"The dataset of the group {name} is {'damaged' if path.exists() else 'missing'}.")
     return GroupResult(
@@ -229,6 +233,7 @@ def _group(found: Collected, results: Path, name: str) -> GroupResult:
         evaluations=evaluations,
         unfinished=unfinished,
         attributes=attributes,
+        loops=loops,
     )
 
 

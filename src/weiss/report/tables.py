@@ -9,7 +9,7 @@ from functools import partial
 
 import pandas as pd
 
-from weiss.figures import quantities, read
+from weiss.figures import groups, loop_fields, quantities, read
 from weiss.figures.labels import networks
 from weiss.figures.read import published_auc
 from weiss.report.collect import Collected
@@ -41,6 +41,7 @@ def all_tables(found: Collected, errors: pd.DataFrame, films: pd.DataFrame, cali
     """Give all tables that have rows, in the order of the page."""
     tables = [
         _calibration(calibration),
+        _loops(found),
         _networks(found),
         _errors(found, errors),
         _films(found, films),
@@ -187,6 +188,37 @@ def _calibration(calibration: pd.DataFrame) -> Table:
         "saturated film alone would say, without simulating. Saturate: conditions whose films were a single domain.",
         words=2,
     )
+
+
+def _loops(found: Collected) -> Table:
+    """Fields of hysteresis loops, a row for each condition."""
+    rows, steps = [], []
+    for group in found.groups:
+        if group.loops is None:
+            continue
+        params = found.study.groups[group.name].points[0].params
+        steps.append(f"{quantities.quantity(2 * params['loop_B'] / params['loop_steps'], 'T', 3)} ({group.name})")
+        varied = groups.varied(found.study.groups[group.name])
+        for row in group.loops.to_dict("records"):
+            values = condition(found.study, {name: row[name] for name in varied})
+            rows.append((group.name, values, str(row["films"]), *(_field(row, name) for name in loop_fields.FIELDS)))
+    return Table(
+        "Hysteresis loops",
+        ("group", "condition", "films", *(name.replace("_", ", ") for name in loop_fields.FIELDS)),
+        tuple(rows),
+        "Fields on the falling and the rising branch, along the largest field of the loop: where the mean "
+        "magnetisation passes zero (coercive), where it comes to 99 % of saturation, and where the knee before it lies "
+        "(the latter two without sign). Mean ± standard deviation over the seeds of the films that came to their end; "
+        "in brackets how many loops show the field, where not all do. A dash: none does. Fields are interpolated "
+        f"between the steps of a loop, or are steps (knee), and are no finer than these: {', '.join(steps)}.",
+        words=2,
+    )
+
+
+def _field(row: dict, name: str) -> str:
+    text = quantities.spread(row[name], row[f"{name}_spread"], "T")
+    count = row[f"{name}_films"]
+    return text if count in (0, row["films"]) else f"{text} ({count} of {row['films']})"
 
 
 def _groups(found: Collected) -> Table:
