@@ -79,6 +79,19 @@ def document_key(key: Key) -> str:
     return ".".join(map(str, key))
 
 
+def check_group_keys(document: Document, key: Key, model: str) -> None:
+    """A group gives those of grid and seeds that its model takes (``x-group`` of its schema), and no other."""
+    group = document.value
+    for name in key:
+        group = group[name]
+    for name in ("grid", "seeds"):
+        taken = name in models()[model]["x-group"]
+        if taken and name not in group:
+            raise UserError(f"the key {name!r} is missing", document.where(*key))
+        if name in group and not taken:
+            raise UserError(f"films of the model {model} have no {name}", document.where(*key, name), "remove it")
+
+
 def check_inner(document: Document, key: Key, grid: Sequence[int], inner: dict | None) -> None:
     """The inner region must not be empty."""
     if inner is not None and 2 * inner["margin"] >= min(grid):
@@ -114,9 +127,15 @@ def check_size(document: Document, key: Key, conditions: int, seeds: int) -> Non
         )
 
 
-def check_shard(document: Document, key: Key, by: Sequence[str], parameters: Sequence[str]) -> None:
-    """Shards go by parameters that the group has."""
-    for index, name in enumerate(by):
+def check_shard(document: Document, key: Key, shard: dict[str, Any], parameters: Sequence[str]) -> None:
+    """Shards go by parameters that the group has, or by so many conditions."""
+    if shard["by"] and "conditions" in shard:
+        raise UserError(
+            "a job holds one value of some parameters (by) or a block of conditions, not both",
+            document.where(*key, "shard", "conditions"),
+            "remove one of the two",
+        )
+    for index, name in enumerate(shard["by"] or ()):
         if name not in parameters:
             raise UserError(
                 f"{name!r} is not a parameter of this group",
@@ -149,7 +168,7 @@ def check_learn(document: Document, learn: dict[str, Any], groups: dict[str, Any
             where("learn", "data"),
             "name a group without inner",
         )
-    if "pattern" not in variables(group.model):
+    if "pattern" not in variables(group.model, group.points[0].params):
         raise UserError(
             f"the films of {group.name} have no pattern to learn from", where("learn", "data"), "name another group"
         )
@@ -224,6 +243,8 @@ def check_maps(document: Document, maps: dict[str, Any], learn: dict[str, Any] |
             f"no group of films named {maps['films']!r}", where("maps", "films"), suggest(maps["films"], groups)
         )
     group = groups[maps["films"]]
+    if group.grid is None:
+        raise UserError(f"the films of {group.name} are no pictures to map", where("maps", "films"))
     for target in learn["targets"]:
         if target not in group.parameters:
             raise UserError(f"films.{group.name} has no parameter {target!r} to compare with", where("maps", "films"))
@@ -282,7 +303,7 @@ def check_calibration(
         if name not in groups:
             raise UserError(f"no group of films named {name!r}", where, suggest(name, groups))
         group = groups[name]
-        if "h_crossing" not in variables(group.model):
+        if "h_crossing" not in variables(group.model, group.points[0].params):
             raise UserError(f"the films of {name} have no crossing to reach", where, "leave the group out")
         if group.inner_margin is not None:
             raise UserError(f"the films of {name} are nonuniform: no table lists them", where, "leave the group out")

@@ -49,6 +49,13 @@ LLG_POWER_OF_TORQUE = -0.15
 LLG_LOOP_STEP = 0.2  # one step of a loop, in relaxations from a random state
 LLG_STEP = 1.0e-13  # s of a series between two evaluations of Dormand–Prince steps
 
+# Chains: seconds of one wall for each site (16 to 21 implicit steps), and of one dispersion relation for each site and
+# record (1 to 2 steps of order 8 between two records, and the transform). Measured on one core with other work on the
+# machine; those of a GPU are provisional. Writing, verifying and gathering a chain's file takes 20 ms more,
+# which is not in the estimate.
+SECONDS_PER_SITE = {"cpu": 1.0e-6, "gpu": 1.0e-8}
+SECONDS_PER_SITE_AND_RECORD = {"cpu": 1.3e-7, "gpu": 3.0e-9}
+
 # Forward pass of one 64² window in 10⁹ multiply-adds; for torchvision networks their published figure scaled by area.
 NETWORK_GMAC = {"mod": 0.002, "reg": 1.30, "mob": 0.018, "eff": 0.083, "mna": 0.026, "res": 0.345}
 TRAINING_PASSES = 3.0  # forward and backward, in forward passes
@@ -61,7 +68,7 @@ NETWORK_MILLION_WEIGHTS = {"mod": 0.016, "reg": 52.2, "mob": 4.2, "eff": 10.7, "
 
 # Bytes on disk per number of m: as float32 it compresses to about 90 %, the pattern to a few hundredths of a byte.
 FILM_BYTES_PER_NUMBER = 3.7
-FILM_BYTES_FIXED = {"tdgl": 12_000, "llg": 25_000}
+FILM_BYTES_FIXED = {"tdgl": 12_000, "llg": 25_000, "spsll": 8_000}
 MAP_BYTES_PER_CELL = 8.0  # per target: the map and the truth as float32
 
 
@@ -116,6 +123,10 @@ def film_cells(model: str, params: Mapping[str, Any]) -> int:
 
 def film_seconds(model: str, params: Mapping[str, Any], device: str) -> float:
     """Expected seconds of one film on one CPU core, or its share of a GPU with a full batch."""
+    if model == "spsll":
+        if params["what"] == "wall":
+            return SECONDS_PER_SITE[device] * params["cells"]
+        return SECONDS_PER_SITE_AND_RECORD[device] * params["cells"] * params["duration_s"] / params["sample_s"]
     fixed, per_cell = SECONDS_PER_EVALUATION[model][device]
     factor = FLOAT64_FACTOR if params["precision"] == "float64" else 1.0
     return film_evaluations(model, params) * (fixed + per_cell * film_cells(model, params) * factor)
@@ -123,7 +134,12 @@ def film_seconds(model: str, params: Mapping[str, Any], device: str) -> float:
 
 def film_bytes(model: str, params: Mapping[str, Any]) -> float:
     """Expected size of one film on disk."""
-    kinds, lengths = models.variables(model), models.stored(model).sizes(params)
+    kinds, lengths = models.variables(model, params), models.stored(model).sizes(params)
+    if model == "spsll":
+        arrays = [kinds[name] for name in models.arrays(model, params)]
+        return FILM_BYTES_FIXED[model] + sum(
+            float(array.dtype[2:]) * math.prod(lengths[dim] for dim in array.dims) for array in arrays
+        )
     numbers = math.prod(lengths[dim] for dim in kinds["m"].dims)
     samples = params["loop_samples"] if model == "tdgl" else lengths["record"]
     columns = 2 if model == "tdgl" else 7
@@ -132,6 +148,9 @@ def film_bytes(model: str, params: Mapping[str, Any]) -> float:
 
 def basis(model: str) -> str:
     """What the estimate of a model's films is made from, in words."""
+    if model == "spsll":
+        walls, records = (f"{table['cpu']:.2g} s" for table in (SECONDS_PER_SITE, SECONDS_PER_SITE_AND_RECORD))
+        return f"{walls} per site of a wall, {records} per site and record of a dispersion relation, on a core"
     cpu, gpu = (f"{SECONDS_PER_EVALUATION[model][device][1]:.2g} s" for device in ("cpu", "gpu"))
     rest = f"{cpu} per cell and evaluation on a core, {gpu} on a GPU with a full batch"
     if model == "llg":

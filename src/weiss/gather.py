@@ -121,11 +121,11 @@ def require_good(dataset: xarray.Dataset, rows: Sequence[int], path: Path) -> No
     if wrong.size:
         row = list(rows)[wrong[0]]
         point, state = (str(dataset[name].values[row]) for name in ("point", "status"))
+        words = models.ending(dataset.attrs["model"])
         raise UserError(
-            f"{wrong.size} of {len(rows)} films {models.ending(dataset.attrs['model']).failed}, {point} ({state}) "
-            "among them",
+            f"{wrong.size} of {len(rows)} {words.films} {words.failed}, {point} ({state}) among them",
             str(path),
-            "leave their parameters out of the films to learn from or to map",
+            f"leave their parameters out of the {words.films} to learn from or to map",
         )
 
 
@@ -184,8 +184,8 @@ def _write(file: h5netcdf.File, check: Callable[[], None], study: Study, group: 
     """Films in the group's order: by parameters, then seed."""
     import h5py
 
-    films, kinds, text = group.points, models.variables(group.model), h5py.string_dtype()
-    arrays, scalars = models.arrays(group.model), models.scalars(group.model)
+    films, text, kind_of = group.points, h5py.string_dtype(), (group.model, group.points[0].params)
+    kinds, arrays, scalars = models.variables(*kind_of), models.arrays(*kind_of), models.scalars(*kind_of)
     columns: dict[str, list[Any]] = {name: [] for name in scalars}
     variables: dict[str, Any] = {}
     for row, film in enumerate(_read(films, results)):

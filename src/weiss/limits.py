@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from weiss.llg.constants import BOLTZMANN, MOST_NOISE, MU0
+from weiss.spsll.settings import settings_of
+from weiss.spsll.spectrum import OK, check
 
 Fault = tuple[str, str, str]
 
@@ -260,8 +263,31 @@ def _copies(films: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         )
 
 
+def spsll_fault(settings: Mapping[str, Any], condition: Mapping[str, float]) -> Fault | None:
+    """Say why no chain can be solved with these settings; as `tdgl_fault`. What is wrong with a condition alone (σ = 0,
+    τ longer than the chain …) is found in solving it, and kept as its status."""
+    if not settings["Hk"] > settings["Ms"]:
+        return "Hk", "the magnetisation would not stand along z: Hk is not above Ms", "give a larger Hk"
+    half = settings["cells"] * settings["a"] / 2
+    for name in ("dispersion_window_origin", "wall_window_origin"):
+        origin = settings[name]
+        if origin not in ("excitation", "edge") and (isinstance(origin, str) or abs(origin) > half):
+            fix = f"give excitation, edge, or a distance in m within {half:g}"
+            return name, f"{origin!r} is no place on the chain", fix
+    if settings["ends"] == "periodic" and settings["relaxation"] == "implicit":
+        return "ends", "implicit relaxation has free ends only", "set relaxation: dynamics"
+    if not settings["error_harmonics"] < settings["harmonics"] <= 2 * settings["cells"]:
+        what = f"{settings['harmonics']} harmonics, the last {settings['error_harmonics']} of them for the error"
+        fix = f"take at most {2 * settings['cells']}, and fewer for the error"
+        return "harmonics", what, fix
+    if settings["duration_s"] < 2 * settings["sample_s"]:
+        return "duration_s", "a record of less than two samples", "take a longer one"
+    return None
+
+
 SETTINGS_FAULT: dict[str, Callable[[Mapping[str, Any], Mapping[str, float]], Fault | None]] = {
     "llg": llg_fault,
+    "spsll": spsll_fault,
     "tdgl": tdgl_fault,
 }
 GROUP_FAULT: dict[str, Callable[[Mapping[str, Any], Sequence[Mapping[str, float]]], Fault | None]] = {
@@ -270,7 +296,17 @@ GROUP_FAULT: dict[str, Callable[[Mapping[str, Any], Sequence[Mapping[str, float]
 LEARN_FAULT: dict[str, Callable[[Mapping[str, Any], Sequence[str]], tuple[str | None, str, str] | None]] = {
     "llg": llg_learn_fault
 }
-_DOUBTS: dict[str, Callable[[Sequence[Mapping[str, Any]]], list[str]]] = {"llg": llg_doubts}
+
+
+def spsll_doubts(films: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Chains that will fail, by what is wrong with them: one line at most."""
+    settings = settings_of(films[0])
+    found = Counter(check(film["sigma"], film["tau"], settings)[0] for film in films)
+    bad = ", ".join(f"{count} × {status}" for status, count in found.items() if status != OK)
+    return [f"{len(films) - found[OK]} of {len(films)} chains will fail ({bad})"] if bad else []
+
+
+_DOUBTS: dict[str, Callable[[Sequence[Mapping[str, Any]]], list[str]]] = {"llg": llg_doubts, "spsll": spsll_doubts}
 
 
 def doubts(model: str, films: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,9 +4,12 @@ What its films cost, for `weiss plan`, stands in `weiss.costs`. The package of a
 
 * ``simulate(films, device, threads)``, a `Solver`, and ``version.SIM_VERSION``, part of every film's id;
 * a module ``stored``, light to import, that says what is kept of a film: ``VARIABLES`` (name →
-  `weiss.variables.Variable`; a film result has an attribute of the same name for each, `pattern` excepted), ``FINITE``
+  `weiss.variables.Variable`; a film result has an attribute of the same name for each, `pattern` excepted), or, where
+  films of the model differ in what is kept, ``variables(params)`` that gives the same; ``FINITE``
   (arrays that must be), ``ENDING`` (`weiss.variables.Ending`), ``sizes(params)`` (dimension → length, where the
   parameters fix it) and ``coordinates(params)`` (dimension → `weiss.variables.Coordinate`).
+
+All films of a group keep the same variables: what decides them is a setting of the model, not a parameter.
 
 A model whose films are pictures has a variable ``pattern``, (y, x) int8 of ±1, and ``stored.picture(arrays)`` makes it
 from the other arrays: that is what figures of patterns show and networks read. A model without it has neither.
@@ -14,7 +17,7 @@ from the other arrays: that is what figures of patterns show and networks read. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -25,7 +28,7 @@ from weiss.variables import Ending, Variable
 
 Solver = Callable[..., Iterator[tuple[int, Any]]]
 
-PACKAGES: dict[str, str] = {"llg": "weiss.llg", "tdgl": "weiss.tdgl"}
+PACKAGES: dict[str, str] = {"llg": "weiss.llg", "spsll": "weiss.spsll", "tdgl": "weiss.tdgl"}
 """Model -> package."""
 
 
@@ -56,19 +59,20 @@ def stored(model: str) -> ModuleType:
     return import_module(f"{_package(model)}.stored")
 
 
-def variables(model: str) -> dict[str, Variable]:
-    """What is stored of every film of a model, by name; raises as `solver` does."""
-    return stored(model).VARIABLES
+def variables(model: str, params: Mapping[str, Any]) -> dict[str, Variable]:
+    """What is stored of a film of a model with these parameters, by name; raises as `solver` does."""
+    module = stored(model)
+    return module.variables(params) if hasattr(module, "variables") else module.VARIABLES
 
 
-def arrays(model: str) -> tuple[str, ...]:
+def arrays(model: str, params: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the variables with dimensions."""
-    return tuple(name for name, variable in variables(model).items() if variable.dims)
+    return tuple(name for name, variable in variables(model, params).items() if variable.dims)
 
 
-def scalars(model: str) -> tuple[str, ...]:
+def scalars(model: str, params: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the variables that are one number or word."""
-    return tuple(name for name, variable in variables(model).items() if not variable.dims)
+    return tuple(name for name, variable in variables(model, params).items() if not variable.dims)
 
 
 def ending(model: str) -> Ending:

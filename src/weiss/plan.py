@@ -126,7 +126,7 @@ def _group(study: Study, group: Group, results: Path, recorded: Recorded) -> dic
     row: dict[str, Any] = {
         "group": group.name,
         "model": group.model,
-        "grid": list(group.grid),
+        "grid": list(group.grid) if group.grid else None,
         "conditions": len({tuple(point.condition.values()) for point in group.points}),
         "seeds": len({point.seed for point in group.points}),
         "points": len(group.points),
@@ -256,7 +256,7 @@ def text(found: Mapping[str, Any]) -> str:
     films = [
         [
             row["group"],
-            f"{row['grid'][0]}×{row['grid'][1]}",
+            "×".join(map(str, row["grid"])) if row["grid"] else "–",
             f"{row['conditions']} × {row['seeds']}",
             row["points"],
             row["present"],

@@ -91,8 +91,7 @@ def _simulate(
                 continue
             store.write_point(results, point, film)
             store.append_computed(log, _log_entry(point, film, device))
-            outcome = f"{film.status} after {film.evaluations} evaluations, {film.seconds:.1f} s"
-            _say(f"[{done}/{total}] {_name(point)}: {outcome}")
+            _say(f"[{done}/{total}] {_name(point)}: {_outcome(film)}, {film.seconds:.1f} s")
     except SimulationError as error:
         raise UserError(
             f"film {_name(missing[error.index])} failed: {error.message}",
@@ -117,7 +116,9 @@ def _on_disk(results: Path, point: Point) -> bool:
 
 def _log_entry(point: Point, film: Any, device: str) -> dict[str, Any]:
     counts = {
-        name: kind for name, kind in models.variables(point.model).items() if kind.dtype == "<i8" and not kind.dims
+        name: kind
+        for name, kind in models.variables(point.model, point.params).items()
+        if kind.dtype == "<i8" and not kind.dims
     }
     return {name: int(getattr(film, name)) for name in counts} | {
         "id": point.id,
@@ -127,6 +128,13 @@ def _log_entry(point: Point, film: Any, device: str) -> dict[str, Any]:
         "device": device,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _outcome(film: Any) -> str:
+    """How a film ended: its status, with the reason or the evaluations where its model says them."""
+    if getattr(film, "reason", ""):
+        return f"{film.status} ({film.reason})"
+    return f"{film.status} after {film.evaluations} evaluations" if hasattr(film, "evaluations") else film.status
 
 
 def _name(point: Point) -> str:

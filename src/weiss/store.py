@@ -110,12 +110,9 @@ def encode_point(point: Point, film: Any) -> bytes:
     import h5netcdf
 
     model = models.stored(point.model)
-    kinds: dict[str, Variable] = model.VARIABLES
-    arrays = {
-        name: np.asarray(getattr(film, name), dtype=kinds[name].dtype)
-        for name in models.arrays(point.model)
-        if name != "pattern"
-    }
+    kinds = models.variables(point.model, point.params)
+    names = models.arrays(point.model, point.params)
+    arrays = {name: np.asarray(getattr(film, name), dtype=kinds[name].dtype) for name in names if name != "pattern"}
     sizes = _sizes(point, kinds, arrays, model.sizes(point.params))
     for name in model.FINITE:
         if not np.isfinite(arrays[name]).all():
@@ -130,11 +127,13 @@ def encode_point(point: Point, film: Any) -> bytes:
         "seed": int(point.seed),
         "sim_version": int(models.sim_version(point.model)),
     }
-    attributes |= {name: _CASTS[kinds[name].dtype](getattr(film, name)) for name in models.scalars(point.model)}
+    attributes |= {
+        name: _CASTS[kinds[name].dtype](getattr(film, name)) for name in models.scalars(point.model, point.params)
+    }
     buffer = io.BytesIO()
     with h5netcdf.File(buffer, "w") as file:
         file.dimensions = sizes
-        for name in models.arrays(point.model):
+        for name in names:
             kind, values = kinds[name], arrays[name]
             variable = create_variable(file, name, kind.dims, kind.dtype, values.shape)
             variable[...] = values
@@ -190,13 +189,13 @@ def decode_point(data: bytes, expected_id: str) -> dict[str, Any]:
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             model = str(file.attrs["model"])
-            variables = models.variables(model)
-            kinds = _IDENTITY | {name: _CASTS[variables[name].dtype] for name in models.scalars(model)}
-            arrays = {name: np.asarray(file[name][...]) for name in models.arrays(model)}
+            params = json.loads(file.attrs["params"])
+            variables = models.variables(model, params)
+            kinds = _IDENTITY | {name: _CASTS[variables[name].dtype] for name in models.scalars(model, params)}
+            arrays = {name: np.asarray(file[name][...]) for name in models.arrays(model, params)}
             attributes = {name: kind(np.asarray(file.attrs[name]).item()) for name, kind in kinds.items()}
             digest = str(file.attrs["digest"])
         sound = digest == _digest(arrays, attributes)
-        params = json.loads(attributes["params"])
     except Exception as error:  # the library raises whatever it likes on a file of another kind
         raise DamagedFile(f"not readable as a film ({type(error).__name__})") from error
     if not sound:

@@ -12,7 +12,7 @@ that job run again, and nothing else does.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from weiss import trainings as learning
 from weiss.checks import (
     check_calibration,
     check_compute,
+    check_group_keys,
     check_inner,
     check_name,
     check_parameters,
@@ -38,7 +39,7 @@ from weiss.limits import doubts
 from weiss.models import sim_version
 from weiss.published import Published, read_published
 from weiss.schema import fill, models, parameter_defaults, study_schema, suggest, validate
-from weiss.spaces import canonical, expand_seeds, expand_space, table_path
+from weiss.spaces import Condition, canonical, expand_seeds, expand_space, table_path
 from weiss.trainings import MapJob, Pretraining, Training, TrainingJob
 from weiss.yamlfile import Document, read_yaml
 
@@ -58,6 +59,9 @@ __all__ = [
     "load_study",
 ]
 
+NO_SEEDS = [1]
+"""Seeds of films of a model that draws nothing at random."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -68,10 +72,10 @@ class Point:
     id : str
         16 hexadecimal digits; hash of model, params, seed and the model's version.
     model : str
-        Model that simulates it: ``tdgl``, ``llg``.
+        Model that simulates it: ``tdgl``, ``llg``, ``spsll``.
     params : dict
-        Everything the solver uses: the condition, the model's other parameters at their defaults, ``ny``, ``nx``,
-        ``inner_margin`` (nonuniform films only) and every setting of the model.
+        Everything the solver uses: the condition, the model's other parameters at their defaults, ``ny``, ``nx``
+        (films with a grid only), ``inner_margin`` (nonuniform films only) and every setting of the model.
     seed : int
         Draws the initial state and the noise of the material.
     group : str
@@ -119,8 +123,8 @@ class Group:
     Attributes
     ----------
     name, model : str
-    grid : (int, int)
-        Cells along y and x.
+    grid : (int, int) or None
+        Cells along y and x; None for a model whose films are no pictures.
     inner_margin : int or None
         Distance in cells of the inner region from the edges; None for uniform films.
     parameters : tuple of str
@@ -134,7 +138,7 @@ class Group:
 
     name: str
     model: str
-    grid: tuple[int, int]
+    grid: tuple[int, int] | None
     inner_margin: int | None
     parameters: tuple[str, ...]
     points: tuple[Point, ...] = field(repr=False)
@@ -235,7 +239,8 @@ class Study:
         """
         needs = figure_names.FIGURES[name].needs
         if needs == "films":
-            data = {"films": [group.digest for group in figure_groups.every(self, name)]}
+            shown = [group.digest for group in figure_groups.every(self, name)]
+            data = {"films": shown if name in figure_groups.EVERY else shown[0]}
         elif needs == "calibration":
             data = {name: self.groups[name].digest for name in self.calibration.groups}
             data["listed"] = sorted(self.calibration.listed)
@@ -243,7 +248,7 @@ class Study:
             data = {job.id: job.digest for job in self.trainings.values()}
         else:
             data = {job.id: job.digest for job in self.maps.values()}
-        if needs in ("learn", "maps") and self.published:
+        if (needs in ("learn", "maps") or name in figure_names.PUBLISHED) and self.published:
             data["published"] = self.published.digest
         return digest_of({"data": data, "sources": _sources_digest(figure_names.sources(name))})
 
@@ -326,25 +331,28 @@ def _published(document: Document, name: str | None) -> Published | None:
 
 def _group(document: Document, config: dict[str, Any], name: str) -> Group:
     section, key = config["films"][name], ("films", name)
-    model, grid, inner = section["model"], tuple(section["grid"]), section["inner"]
+    model, inner = section["model"], section["inner"]
+    check_group_keys(document, key, model)
+    grid = tuple(section["grid"]) if "grid" in section else None
     for other in models():
         if other != model and other in document.value["films"][name]:
             raise UserError(
                 f"settings of {other}, but the model is {model}", document.where(*key, other), "remove them"
             )
     conditions = expand_space(document, (*key, "space"), section["space"])
-    seeds = expand_seeds(document, (*key, "seeds"), section["seeds"])
+    seeds = expand_seeds(document, (*key, "seeds"), section.get("seeds", NO_SEEDS))
     check_size(document, key, len(conditions), len(seeds))
     check_parameters(document, (*key, "space"), model, conditions, inner)
-    check_inner(document, key, grid, inner)
+    if grid is not None:
+        check_inner(document, key, grid, inner)
+    cells = {} if grid is None else {"ny": grid[0], "nx": grid[1]}
     settings = {part: _canonical(value) for part, value in section[model].items()}
-    check_settings(document, key, model, {**settings, "ny": grid[0], "nx": grid[1]}, conditions)
+    check_settings(document, key, model, settings | cells, conditions)
     known = models()[model]["$defs"]["parameters"]["properties"]
     parameters = tuple(parameter for parameter in known if parameter in conditions[0][0])
-    by = section["shard"]["by"] or parameters
-    check_shard(document, key, by, parameters)
+    check_shard(document, key, section["shard"], parameters)
 
-    fixed = {**parameter_defaults(model), **settings, "ny": grid[0], "nx": grid[1]}
+    fixed = parameter_defaults(model) | settings | cells
     fixed |= {"inner_margin": inner["margin"]} if inner else {}
     version = sim_version(model)
     rows = sorted(tuple(condition[parameter] for parameter in parameters) for condition, _ in conditions)
@@ -360,7 +368,7 @@ def _group(document: Document, config: dict[str, Any], name: str) -> Group:
         inner_margin=inner["margin"] if inner else None,
         parameters=parameters,
         points=points,
-        shards=_shards(name, points, by, section["shard"]["seeds"]),
+        shards=_shards(name, points, _blocks(section["shard"], parameters, conditions), section["shard"]["seeds"]),
         digest=digest_of(
             {"title": config["title"], "group": name, "parameters": parameters, "points": [p.id for p in points]}
         ),
@@ -384,14 +392,34 @@ def _point(
     return Point(digest_of(identity), model, params, seed, group, condition)
 
 
-def _shards(group: str, points: Sequence[Point], by: Sequence[str], block: int) -> tuple[Shard, ...]:
+def _blocks(
+    shard: Mapping[str, Any], parameters: Sequence[str], conditions: Sequence[tuple[Condition, str]]
+) -> Callable[[Condition], dict[str, float]]:
+    """What tells the jobs of a group apart, for a condition: values of parameters, or the last of a block of conditions
+    in the order of the space, which a larger random draw leaves as they are."""
+    if "conditions" not in shard:
+        by = shard["by"] or parameters
+        return lambda condition: {name: condition[name] for name in by}
+    places = {tuple(condition.items()): place for place, (condition, _) in enumerate(conditions)}
+    names, size = tuple(conditions[0][0]), shard["conditions"]
+
+    def block(condition: Condition) -> dict[str, float]:
+        place = places[tuple((name, condition[name]) for name in names)]
+        return {"conditions to": (place // size + 1) * size}
+
+    return block
+
+
+def _shards(
+    group: str, points: Sequence[Point], of: Callable[[Condition], dict[str, float]], block: int
+) -> tuple[Shard, ...]:
     members: dict[tuple, list[Point]] = {}
     for point in points:
-        place = (tuple(point.condition[name] for name in by), (point.seed - 1) // block)
+        place = (tuple(of(point.condition).values()), (point.seed - 1) // block)
         members.setdefault(place, []).append(point)
     shards = []
-    for (values, index), chosen in sorted(members.items()):
-        where = dict(zip(by, values, strict=True))
+    for (_, index), chosen in sorted(members.items()):
+        where = of(chosen[0].condition)
         identity = {"group": group, "by": where, "block": index, "seeds": block}
         seeds = seeds_text(sorted({point.seed for point in chosen}))
         shards.append(

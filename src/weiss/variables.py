@@ -35,11 +35,14 @@ class Ending:
         Words of the variable `status` of such films.
     done, failed : str
         What they did, and what the others did: "12 films <done>.", "3 films <failed>: …".
+    films : str
+        What they are called.
     """
 
     good: tuple[str, ...]
     done: str
     failed: str
+    films: str = "films"
 
 
 @dataclass(frozen=True)

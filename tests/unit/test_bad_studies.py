@@ -187,7 +187,7 @@ EDITS: list[tuple[str, Any, str, str]] = [
     ("films.nonuniform.inner", {"margin": 0}, "films.nonuniform.inner.margin", "at least 1"),
     ("films.nonuniform.inner", {}, "films.nonuniform.inner", "'margin' is missing"),
     # things that are not there
-    ("films.uniform.model", "mumax", "films.uniform.model", "expected one of llg, tdgl"),
+    ("films.uniform.model", "mumax", "films.uniform.model", "expected one of llg, spsll, tdgl"),
     ("films.uniform.model", "llg", "films.uniform.space.grid", "the model llg has no parameter 'J'"),
     ("films.uniform.tdgl", {"kernel": "lattise"}, "films.uniform.tdgl.kernel", "expected one of cutoff, lattice"),
     ("films.uniform.tdgl", {"crossing": 3}, "films.uniform.tdgl.crossing", "expected one of 1, 2"),

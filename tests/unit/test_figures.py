@@ -20,9 +20,10 @@ from weiss.errors import UserError
 from weiss.figures import bins, errors, groups, labels, names, outliers, read, registry, similar, style
 from weiss.patterns.windows import centre
 
-# The calibration has test_calibration.py, micromagnetic films have test_llg_study.py; networks needs more of them than
-# the finished study has.
-ELSEWHERE = ("calibration", "networks", "magnetisation", "records", "energies", "loop_fields")
+# The calibration has test_calibration.py, micromagnetic films have test_llg_study.py, chains test_spsll_study.py;
+# networks needs more of them than the finished study has.
+CHAINS = tuple(row.name for row in names.FIGURES.values() if row.category == "Chains")
+ELSEWHERE = ("calibration", "networks", "magnetisation", "records", "energies", "loop_fields", *CHAINS)
 ALL = tuple(name for name in names.FIGURES if name not in ELSEWHERE)
 
 

@@ -47,7 +47,7 @@ def test_xarray_reads_films_by_name(study, results):
     with gather.open_dataset(paths.dataset(results, study.name, "films")) as data:
         assert dict(data.sizes) == {"film": 12, "y": 16, "x": 24, "loop": 20}
         assert {"J", "D", "seed", "point", "y", "x"} == set(data.coords)
-        assert set(data.data_vars) == set(models.variables("tdgl"))
+        assert set(data.data_vars) == set(models.variables("tdgl", {}))
         assert data.m.dtype == np.float32 and data.pattern.dtype == np.int8
         np.testing.assert_array_equal(data.y, np.arange(16))
         np.testing.assert_array_equal(data.x, np.arange(24))

@@ -19,12 +19,14 @@ import pytest
 from weiss.learn.version import LEARN_VERSION, PRETRAIN_VERSION
 from weiss.llg.version import SIM_VERSION as LLG_VERSION
 from weiss.maps.version import MAPS_VERSION
+from weiss.spsll.version import SIM_VERSION as SPSLL_VERSION
 from weiss.tdgl.version import SIM_VERSION as TDGL_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = Path(__file__).with_name("source_versions.json")
 VERSIONS = {
     "llg": LLG_VERSION,
+    "spsll": SPSLL_VERSION,
     "tdgl": TDGL_VERSION,
     "learn": LEARN_VERSION,
     "pretrain": PRETRAIN_VERSION,
@@ -34,6 +36,7 @@ VERSIONS = {
 SOURCES = {
     "llg": ("src/weiss/llg/**/*.py", "src/weiss/llg/**/*.cu", "src/weiss/arrays.py"),
     "tdgl": ("src/weiss/tdgl/*.py", "src/weiss/tdgl/*.cu", "src/weiss/arrays.py", "src/weiss/fftw_wisdom.txt"),
+    "spsll": ("src/weiss/spsll/*.py", "src/weiss/arrays.py"),
     "learn": ("src/weiss/learn/**/*.py", "src/weiss/patterns/crops.py", "src/weiss/patterns/windows.py"),
     "pretrain": ("src/weiss/learn/formula/*.py", "src/weiss/learn/pretrain.py"),
     "maps": ("src/weiss/maps/*.py", "src/weiss/patterns/windows.py", "src/weiss/patterns/regions.py"),

@@ -67,6 +67,17 @@ def test_the_demo_of_micromagnetic_films_plans(tmp_path: Path) -> None:
     assert {**counts, "all": 1, "total": 0} == {"simulate": 3, "gather": 1, "all": 1, "total": 0} | figures
 
 
+def test_the_small_study_of_chains_plans(tmp_path: Path) -> None:
+    """Jobs hold blocks of conditions drawn at random, and there is a dataset for each kind of chain."""
+    file = ROOT / "config" / "eagan2025-small.yaml"
+    study = load_study(file)
+    options = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(file), "--cores", "1", "--dry-run"]
+    text = tool("snakemake", *options, cwd=tmp_path)
+    counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE)}
+    assert counts["simulate"] == len(study.shards) == 17 and counts["gather"] == len(study.groups) == 6
+    assert counts["figure"] == len(study.figures) and counts["report"] == 1
+
+
 def test_every_rule_that_computes_has_log_benchmark_environment_and_digest() -> None:
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
         for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 _PATTERN = {"pattern": ("y", "x")}
+_WALL = {"mz": ("x",), "width_m": (), "error_m": ()}
 SHOWS: dict[str, dict[str, tuple[str, ...]]] = {
     "loops": {"loop_h": ("loop",), "loop_m": ("loop",), "h_crossing": ()},
     "records": {"record_t": ("record",), "record_B": ("record", "component"), "record_m": ("record", "component")},
@@ -24,8 +25,18 @@ SHOWS: dict[str, dict[str, tuple[str, ...]]] = {
     "nonuniform": _PATTERN,
     "energies": {"energy_total": (), "domain_width": (), "topological_charge": ()},
     "loop_fields": {"coercive_B": ("branch",), "saturation_B": ("branch",), "knee_B": ("branch",)},
+    "noise_spectrum": {"ridge_THz": ("k",)},
+    "telegraph": {"ridge_THz": ("k",)},
+    "spectra": {"amplitude": ("frequency", "k"), "ridge_THz": ("k",)},
+    "bands": {"X_THz": (), "misfit_THz": ()},
+    "wall_profiles": _WALL,
+    "wall_widths": _WALL,
+    "identifiability": _WALL,
 }
 """Variables, with their dimensions, that films must have for a figure of films; others are not offered it."""
+
+EVERY = ("records", "spectra", "bands")
+"""Figures that show every group that has what they show; others show one."""
 
 OF_LOOPS = ("records", "loop_fields")
 """Figures that show the way of a hysteresis loop. All others show films as they end, and a loop ends saturated."""
@@ -33,7 +44,7 @@ OF_LOOPS = ("records", "loop_fields")
 
 def holds(group: Group, figure: str) -> bool:
     """Whether the films of a group have what a figure of films shows."""
-    variables = models.variables(group.model)
+    variables = models.variables(group.model, group.points[0].params)
     if any(name not in variables or variables[name].dims != dims for name, dims in SHOWS[figure].items()):
         return False
     if is_loop(group) and figure not in OF_LOOPS:
@@ -50,24 +61,6 @@ def is_loop(group: Group) -> bool:
     return group.points[0].params.get("driver") == "hysteresis"
 
 
-def every(study: Study, figure: str) -> list[Group]:
-    """All groups of films a figure shows: of records one panel each, of other figures the one `shown`.
-
-    Parameters
-    ----------
-    study : Study
-    figure : str
-
-    Returns
-    -------
-    list of Group
-    """
-    if figure == "records":
-        return [group for group in study.groups.values() if holds(group, figure)]
-    group = shown(study, figure)
-    return [] if group is None else [group]
-
-
 def shown(study: Study, figure: str) -> Group | None:
     """Return the group of films a figure shows.
 
@@ -77,7 +70,7 @@ def shown(study: Study, figure: str) -> Group | None:
     figure : str
         ``nonuniform``: the group that is mapped, else the first with an inner region. Any other figure: the group
         that is learned from; without learning, the uniform group with the most seeds a condition (``seeds``) or the
-        most conditions (all others), the first of equals.
+        most conditions (all others), the first of equals. ``wall_profiles``: the group with the fewest conditions.
 
     Returns
     -------
@@ -89,11 +82,21 @@ def shown(study: Study, figure: str) -> Group | None:
     if figure == "nonuniform":
         mapped = [study.groups[job.films] for job in study.maps.values() if study.groups[job.films] in groups]
         return next((group for group in [*mapped, *groups] if group.inner_margin is not None), None)
+    if figure == "wall_profiles":
+        return min(groups, key=_conditions, default=None)
     learned = next((study.groups[training.data] for training in study.trainings.values()), None)
     if learned in groups:
         return learned
     uniform = [group for group in groups if group.inner_margin is None] or groups
     return max(uniform, key=_seeds if figure == "seeds" else _conditions, default=None)
+
+
+def every(study: Study, figure: str) -> tuple[Group, ...]:
+    """All groups of films that a figure is drawn from: the one it shows (see `shown`), or every one (see `EVERY`)."""
+    if figure in EVERY:
+        return tuple(group for group in study.groups.values() if holds(group, figure))
+    group = shown(study, figure)
+    return () if group is None else (group,)
 
 
 def varied(group: Group) -> tuple[str, ...]:

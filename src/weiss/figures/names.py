@@ -121,6 +121,69 @@ _TABLE = (
         "Domain patterns of films in which a parameter has another value inside the dashed square.",
     ),
     FigureName(
+        "noise_spectrum",
+        "Spectrum of the noise",
+        "Chains",
+        "films",
+        "Spectrum S of the random telegraph noise that stands for vacancies (Eq. 3 on the chain's grid of wavenumbers, "
+        "dimensionless: its sum is the mean square of the noise), for one mean length σ of material, over the mean "
+        "length τ of vacancies. Calculated, not simulated.",
+    ),
+    FigureName(
+        "telegraph",
+        "Telegraph noise and its spectrum",
+        "Chains",
+        "films",
+        "Random telegraph noise (1: material, 0: vacancy) of two materials, and its power spectral density by the "
+        "autocovariance: of one record, of the mean of many, and by Eq. 3. Above k of some tenths of π/0.3 nm the mean "
+        "lies above Eq. 3: sampled noise folds the tail back. Drawn for the figure, no part of the dataset.",
+    ),
+    FigureName(
+        "spectra",
+        "Dispersion relations",
+        "Chains",
+        "films",
+        "Amplitude of m_x + i m_y over wavenumber and frequency after a narrow Gaussian has rung, every wavenumber "
+        "relative to its own largest, on a logarithmic scale. Dotted: the ideal band. Dashed: gap + X (1 − cos ak) "
+        "with the X that is printed for the pair. X in the panels, in THz: least-squares fit of the brightest "
+        "frequencies.",
+    ),
+    FigureName(
+        "bands",
+        "Band width X by the origin of the window",
+        "Chains",
+        "films",
+        "Left: X of gap + X (1 − cos ak), fitted to the brightest frequencies, for pairs whose X is printed, under "
+        "each origin of the window. Right: X of all chains over the share of material. Dotted: the ideal chain.",
+    ),
+    FigureName(
+        "wall_profiles",
+        "Domain walls",
+        "Chains",
+        "films",
+        "m_z of relaxed domain walls (left), every dot a site, and their widths with the error from the last harmonics "
+        "(right), beside the ideal width that is printed and that of the continuum.",
+    ),
+    FigureName(
+        "wall_widths",
+        "Width of the wall over σ and τ",
+        "Chains",
+        "films",
+        "Every dot is a wall. Left: its width as a colour over the mean lengths σ of material and τ of vacancies; "
+        "crosses are chains without a wall at rest. Right: widths along τ for walls whose σ lies within a tenth of a "
+        "value.",
+    ),
+    FigureName(
+        "identifiability",
+        "Pairs (σ, τ) that give the same wall",
+        "Chains",
+        "films",
+        "Left: walls of one width over σ and τ. Middle: widths over the value of the window far from its origin, "
+        "√(p² + q) − √q with p = σ/(σ+τ), q = p(1−p) T Δk/π. Right: walls next to each other in that number, by how "
+        "far apart their (σ, τ) are and how much their profiles differ (walls narrower than 1 nm, steps from one site "
+        "to the next, left out). Pairs that give the same wall cannot be told apart by any network that reads walls.",
+    ),
+    FigureName(
         "calibration",
         "Which conditions work, by setting of the model",
         "Calibration",
@@ -238,6 +301,12 @@ _TRAINING_FILES = {
     "outliers": ("predictions.csv", "result.json"),
 }
 
+PUBLISHED = ("spectra", "bands", "wall_profiles", "wall_widths")
+"""Figures of films that show numbers of the study's source."""
+
+LEAST_WALLS = 50
+"""Fewest walls that are drawn over σ and τ as a surface."""
+
 FIGURES: dict[str, FigureName] = {row.name: row for row in _TABLE}
 
 
@@ -280,6 +349,8 @@ def applies(study: Study, name: str) -> bool:
     conditions = {tuple(sorted(point.condition.items())) for point in points}
     if name in ("gallery", "magnetisation", "refinement", "energies", "loop_fields"):
         return len(conditions) > 1
+    if name in ("wall_widths", "identifiability"):
+        return len(conditions) >= LEAST_WALLS
     if name == "seeds":
         return len(points) > len(conditions)
     return True
@@ -327,6 +398,7 @@ def inputs(study: Study, name: str, results: Path) -> list[Path]:
     return [paths.maps(results, study.name, key) / part for key in study.maps for part in ("maps.h5", "metrics.json")]
 
 
+_CHAINS = ("figures/chains.py", "spsll/spectrum.py", "spsll/settings.py")
 _USED = {
     "refinement": ("patterns/statistics.py", "figures/curves.py"),
     "energies": ("figures/curves.py",),
@@ -336,6 +408,13 @@ _USED = {
     "truth": ("figures/bins.py",),
     "networks": ("figures/labels.py", "figures/errors.py"),
     "outliers": ("figures/bins.py", "figures/panels.py", "figures/similar.py", "patterns/statistics.py"),
+    "noise_spectrum": _CHAINS,
+    "telegraph": ("spsll/telegraph.py", "spsll/spectrum.py"),
+    "spectra": _CHAINS,
+    "bands": _CHAINS,
+    "wall_profiles": _CHAINS,
+    "wall_widths": _CHAINS,
+    "identifiability": _CHAINS,
 }
 """What else decides how a figure looks, from the folder of the package."""
 

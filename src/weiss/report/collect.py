@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from weiss import gather, paths, store
+from weiss import gather, models, paths, store
 from weiss.calibration.outcomes import CRITERIA
 from weiss.errors import UserError
 from weiss.figures import groups, loop_fields, read
@@ -36,13 +37,17 @@ class GroupResult:
     gathered : int or None
         Films in the dataset; None without a readable one.
     evaluations : int or None
-        Evaluations of the equation, all films of the dataset together.
+        Evaluations of the equation, all films of the dataset together; None where its model does not count them.
     unfinished : tuple of str
         Points that did not come to their end (`weiss.variables.Ending`).
     attributes : dict
         Attributes of the dataset.
     loops : DataFrame or None
         Fields of hysteresis loops, as of `weiss.figures.loop_fields.conditions`; None where the films run through none.
+    statuses : dict of str to int
+        How these ended, the most frequent first.
+    reasoned : bool
+        Whether their model knows several ways to end, each with a reason.
     """
 
     name: str
@@ -58,6 +63,8 @@ class GroupResult:
     unfinished: tuple[str, ...]
     attributes: dict
     loops: pd.DataFrame | None = None
+    statuses: dict[str, int] = field(default_factory=dict)
+    reasoned: bool = False
 
 
 @dataclass
@@ -209,13 +216,16 @@ def _group(found: Collected, results: Path, name: str) -> GroupResult:
             manifests.append(store.read_manifest(paths.manifest(results, study.name, shard.id)))
     rows = [row for content in manifests for row in content["points"]]
     computed = [row for row in rows if row.get("seconds") is not None]
-    gathered, evaluations, unfinished, attributes, loops = None, None, (), {}, None
+    gathered, evaluations, unfinished, attributes, loops, statuses = None, None, (), {}, None, {}
     path = paths.dataset(results, study.name, name)
     try:
         with xr.open_dataset(path, engine="h5netcdf") as data:
             gathered = int(data.sizes["film"])
-            evaluations = int(data["evaluations"].values.astype(np.int64).sum())
-            unfinished = tuple(data["point"].values.astype(str)[~gather.good(data)].tolist())
+            if "evaluations" in data:
+                evaluations = int(data["evaluations"].values.astype(np.int64).sum())
+            failed = ~gather.good(data)
+            unfinished = tuple(data["point"].values.astype(str)[failed].tolist())
+            statuses = dict(Counter(data["status"].values.astype(str)[failed].tolist()).most_common())
             attributes = dict(data.attrs)
             loops = loop_fields.conditions(data, group.parameters) if groups.is_loop(group) else None
     except (OSError, KeyError, ValueError, RuntimeError):
@@ -234,6 +244,8 @@ def _group(found: Collected, results: Path, name: str) -> GroupResult:
         unfinished=unfinished,
         attributes=attributes,
         loops=loops,
+        statuses=statuses,
+        reasoned="reason" in models.variables(group.model, group.points[0].params),
     )
 
 

@@ -11,7 +11,7 @@ from weiss.checks import seeds_text
 from weiss.figures import read
 from weiss.figures.quantities import quantity
 from weiss.models import ending
-from weiss.report.collect import Collected
+from weiss.report.collect import Collected, GroupResult
 from weiss.study import Study
 
 GUESSING = 0.5
@@ -76,10 +76,11 @@ def done(found: Collected) -> str:
     study = found.study
     parts = []
     for group in found.groups:
-        ny, nx = study.groups[group.name].grid
         films = f"{group.gathered} of {group.planned}" if group.gathered != group.planned else f"{group.planned}"
         films = f"none of {group.planned}" if group.gathered is None else films
-        parts.append(f"{films} films of {ny} × {nx} cells ({group.name})")
+        grid = study.groups[group.name].grid
+        size = f" of {grid[0]} × {grid[1]} cells" if grid else ""
+        parts.append(f"{films} {ending(study.groups[group.name].model).films}{size} ({group.name})")
     if len(parts) > MOST_GROUPS_NAMED:
         gathered, planned = (
             sum(getattr(group, name) or 0 for group in found.groups) for name in ("gathered", "planned")
@@ -210,7 +211,7 @@ def _films_sentence(found: Collected) -> str:
         groups = [group for group in found.groups if found.study.groups[group.name].model == model]
         gathered = sum(group.gathered or 0 for group in groups)
         unfinished = sum(len(group.unfinished) for group in groups)
-        sentences.append(f"{gathered - unfinished} of {gathered} films {ending(model).done}.")
+        sentences.append(f"{gathered - unfinished} of {gathered} {ending(model).films} {ending(model).done}.")
     return " ".join(sentences)
 
 
@@ -295,6 +296,13 @@ def _listed(study: Study, chosen: pd.DataFrame, rows: pd.DataFrame, value: str, 
     return f"{len(chosen)} of {len(rows)} film{'s' if len(rows) > 1 else ''} ({'; '.join(texts)})"
 
 
+def _why(group: GroupResult) -> str:
+    """How many films ended in which way, where there is more than one way not to come to the end."""
+    if len(group.statuses) < (1 if group.reasoned else 2):
+        return ""
+    return f" ({', '.join(f'{count} {status}' for status, count in group.statuses.items())})"
+
+
 def _left_out(found: Collected) -> str | None:
     """Group of films whose films that did not come to their end are left out of the trainings."""
     learn = found.study.config["learn"]
@@ -315,9 +323,9 @@ def warnings(found: Collected, errors: pd.DataFrame, films: pd.DataFrame) -> lis
     for group in found.groups:
         if group.unfinished and group.name not in compared:  # there, which films cross is the finding
             left_out = "; they are left out of the trainings" if group.name == _left_out(found) else ""
+            words = ending(found.study.groups[group.name].model)
             listed.append(
-                f"{len(group.unfinished)} films of group {group.name} "
-                f"{ending(found.study.groups[group.name].model).failed}: "
+                f"{len(group.unfinished)} {words.films} of group {group.name} {words.failed}{_why(group)}: "
                 f"{', '.join(group.unfinished[:5])}{' …' if len(group.unfinished) > 5 else ''}{left_out}."
             )
         if group.gathered is not None and group.gathered != group.planned:

@@ -80,7 +80,8 @@ def _here(found: Collected) -> Iterator[tuple[str, str, list[float]]]:
         if group is None:
             continue
         conditions = {tuple(sorted(point.condition.items())) for point in group.points}
-        yield f"{prefix}grid", f"{words}: cells along a side", [float(side) for side in set(group.grid)]
+        if group.grid:
+            yield f"{prefix}grid", f"{words}: cells along a side", [float(side) for side in set(group.grid)]
         yield f"{prefix}conditions", f"{words}: conditions", [len(conditions)]
         yield f"{prefix}seeds", f"{words}: seeds", [len({point.seed for point in group.points})]
         if group.inner_margin is not None:
@@ -94,9 +95,9 @@ def _here(found: Collected) -> Iterator[tuple[str, str, list[float]]]:
     steps = {ADAPTIVE if params["integrator"] == "rkc" else params["dt"] for params in every if "integrator" in params}
     yield "time_step", "time step of the integrator", sorted(steps)
     for result in found.groups:
-        side = study.groups[result.name].grid[0]
-        if result.timed:
-            yield "hours_per_film", f"hours per film of {side} cells", [result.seconds / result.timed / 3600]
+        grid = study.groups[result.name].grid
+        if result.timed and grid:
+            yield "hours_per_film", f"hours per film of {grid[0]} cells", [result.seconds / result.timed / 3600]
     if trainings:
         yield from _learning(found)
     for name, words in (("seconds", "seconds per mapped film"), ("windows", "windows read per mapped film")):

@@ -224,11 +224,11 @@ def _field(row: dict, name: str) -> str:
 def _groups(found: Collected) -> Table:
     rows = []
     for group in found.groups:
-        ny, nx = found.study.groups[group.name].grid
+        grid = found.study.groups[group.name].grid
         rows.append(
             (
                 group.name,
-                f"{ny} × {nx}",
+                f"{grid[0]} × {grid[1]}" if grid else "–",
                 f"{_count(group.gathered)} of {group.planned}",
                 f"{group.shards_done} of {group.shards}",
                 "–" if group.evaluations is None else f"{group.evaluations:,}",

@@ -40,6 +40,8 @@ class Dispersions:
     steps : (points,) ndarray of int
         Steps between two samples.
     status, reason : (points,) ndarray of str
+    amplitude : (points, frequencies, cells) float32 ndarray or None
+        The whole spectra, where they were asked for; NaN where the status is not "ok".
     """
 
     k: np.ndarray
@@ -51,6 +53,7 @@ class Dispersions:
     steps: np.ndarray
     status: np.ndarray
     reason: np.ndarray
+    amplitude: np.ndarray | None = None
 
 
 def excitation(settings: Settings) -> np.ndarray:
@@ -121,15 +124,26 @@ def fit_X(ridge_THz: np.ndarray, k: np.ndarray, settings: Settings) -> tuple[np.
     return X, np.abs(ridge_THz - settings.gap_THz - X[:, None] * shape).mean(1)
 
 
-def _on_cpu(s: np.ndarray, medium: Medium, settings: Settings, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _on_cpu(
+    s: np.ndarray, medium: Medium, settings: Settings, steps: int, spectrum: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ridge and last state of one chain; its amplitudes are put into `spectrum`."""
     m = excitation(settings)
     dt = settings.sample_s * settings.rate / steps
     psi = chain_cpu.record(m, s, medium, dt, steps, samples(settings))
-    return ridge(np, psi[None], settings)[0], m
+    found = amplitudes(np, psi[None], settings)[0]
+    if spectrum is not None:
+        spectrum[:] = found
+    return frequencies(settings)[found.argmax(0)], m
 
 
 def _on_gpu(
-    xp: ModuleType, s: np.ndarray, medium: Medium, settings: Settings, steps: np.ndarray
+    xp: ModuleType,
+    s: np.ndarray,
+    medium: Medium,
+    settings: Settings,
+    steps: np.ndarray,
+    spectra: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Chains with equally long steps run together, in groups whose records and spectra fit the memory."""
     ridges, ends = np.empty(s.shape), np.empty((len(s), 3, settings.cells))
@@ -141,11 +155,18 @@ def _on_gpu(
             part = chosen[first : first + most]
             psi, m = record(xp, xp.asarray(s[part]), medium, settings, int(count))
             ridges[part], ends[part] = ridge(xp, psi, settings), to_host(m)
+            if spectra is not None:
+                spectra[part] = to_host(amplitudes(xp, psi, settings))
     return ridges, ends
 
 
 def dispersions(
-    sigma: np.ndarray, tau: np.ndarray, settings: Settings, device: str = "cpu", threads: int = 1
+    sigma: np.ndarray,
+    tau: np.ndarray,
+    settings: Settings,
+    device: str = "cpu",
+    threads: int = 1,
+    spectra: bool = False,
 ) -> Dispersions:
     """Dispersion relations of chains with defects.
 
@@ -157,6 +178,8 @@ def dispersions(
     device : {"cpu", "gpu"}
     threads : int
         Chains at a time on a CPU.
+    spectra : bool
+        Whether to keep the amplitudes, too: 1 MB a chain for 500 frequencies and sites.
 
     Returns
     -------
@@ -169,19 +192,29 @@ def dispersions(
     run = np.flatnonzero(status == OK)
     steps, ridges = np.zeros(len(s), int), np.full(s.shape, np.nan)
     ends = np.full((len(s), 3, settings.cells), np.nan)
+    kept = None
+    if spectra:
+        kept = np.full((len(s), samples(settings) // 2, settings.cells), np.nan, np.float32)
     steps[run] = substeps(s[run], chains, settings)
     if device == "cpu":
         with ThreadPoolExecutor(threads) as pool:
-            jobs = pool.map(lambda i: _on_cpu(s[i], chains, settings, int(steps[i])), run)
+            jobs = pool.map(
+                lambda i: _on_cpu(s[i], chains, settings, int(steps[i]), None if kept is None else kept[i]), run
+            )
             for i, found in zip(run, jobs, strict=True):
                 ridges[i], ends[i] = found
     else:
-        ridges[run], ends[run] = _on_gpu(namespace(device), s[run], chains, settings, steps[run])
+        found = None if kept is None else kept[run]
+        ridges[run], ends[run] = _on_gpu(namespace(device), s[run], chains, settings, steps[run], found)
+        if kept is not None:
+            kept[run] = found
     lost = run[~np.isfinite(ends[run]).all((1, 2))]
     status[lost], reason[lost] = NOT_FINITE, "the magnetisation stopped being finite"
     ridges[lost] = np.nan
+    if kept is not None:
+        kept[lost] = np.nan
     k = np.fft.fftshift(wavenumbers(settings.cells, settings.a))
     X, misfit = fit_X(ridges, k, settings)
     change = energy(np, ends, s, chains) / energy(np, excitation(settings)[None], s, chains) - 1
     drift = np.abs(np.sqrt((ends**2).sum(1)) - 1).max(1)
-    return Dispersions(k, ridges, X, misfit, drift, change, steps, status.astype(str), reason.astype(str))
+    return Dispersions(k, ridges, X, misfit, drift, change, steps, status.astype(str), reason.astype(str), kept)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -160,3 +162,8 @@ class Settings:
         raise UserError(
             f"{name} is {origin!r}", fix='give "excitation", "edge", or a distance in m within half the chain'
         )
+
+
+def settings_of(params: Mapping[str, Any]) -> Settings:
+    """Settings of a point of a study; its other parameters are its own."""
+    return Settings(**{field.name: params[field.name] for field in fields(Settings)})
