@@ -438,6 +438,15 @@ def test_a_relaxed_film_is_at_rest_and_its_energies_add_up(finished: tuple[Study
         assert set(data.data_vars) == set(stored.VARIABLES)
 
 
+def test_a_perpendicular_film_reverses_in_a_field_along_its_axis(tmp_path: Path) -> None:
+    """It is saturated along the field, without any torque: at 2 Ku1/Ms − µ0 Ms, but for the step of 0.2 T."""
+    space = {"Ms": [6e5], "A": [1e-11], "Ku1": [6e5], "sigma": [0.05]}
+    study = small(tmp_path, {"driver": "hysteresis", "loop_B": 2.0, "loop_steps": 20}, space={"grid": space})
+    ((_, film),) = solve(jobs(study))
+    assert film.status == "relaxed"
+    assert film.coercive_B == pytest.approx([-1.25, 1.25], abs=0.25)
+
+
 def test_a_loop_and_a_series_are_recorded(tmp_path: Path) -> None:
     """A loop of a film of one domain: it stays up until −B is large, and the fields add to the film's own."""
     space = {"grid": {"Ms": [1e6], "A": [2e-11], "Ku1": [1.2e6], "Bz": [0.1]}}
