@@ -159,6 +159,7 @@ def make_study(folder: Path, networks: Sequence[str], films: int, size: int, epo
             "seed": ("film", [point.seed for point in points]),
             "point": ("film", np.array([point.id for point in points], dtype=object)),
         },
+        attrs={"model": "tdgl"},
     )
     target = paths.dataset(folder / "results", study.name, "films")
     target.parent.mkdir(parents=True, exist_ok=True)
