@@ -87,13 +87,15 @@ def why_not() -> str | None:
     absent = [program for program in PROGRAMS if shutil.which(program) is None]
     if absent:
         return f"not installed: {', '.join(absent)}"
-    return "a Slurm is already running here" if _answers(_CONTROLLER) or _MUNGE_SOCKET.exists() else None
+    return "a Slurm is already running here" if _answers(_CONTROLLER) or _answers(_MUNGE_SOCKET) else None
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
+def _answers(address: int | Path) -> bool:
+    """Whether something listens at a port of this machine, or at a socket's path: a killed daemon leaves its path behind."""
+    family = socket.AF_INET if isinstance(address, int) else socket.AF_UNIX
+    with socket.socket(family) as probe:
         probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex(("127.0.0.1", address) if isinstance(address, int) else str(address)) == 0
 
 
 class Cluster:
@@ -209,7 +211,7 @@ class Cluster:
         self._run(
             "munged", ["munged", "--foreground", "--force", *(f"--{name}={path}" for name, path in files.items())]
         )
-        self._await("munged", _MUNGE_SOCKET.exists)
+        self._await("munged", lambda: _answers(_MUNGE_SOCKET))
 
     def _start_database(self) -> None:
         folder, control = self.folder / "database", self.folder / "database.socket"
