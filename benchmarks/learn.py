@@ -41,7 +41,8 @@ from weiss.learn.films import Films
 from weiss.learn.networks import build
 from weiss.learn.recipe import Recipe
 from weiss.learn.reproducible import reproducible, torch_device
-from weiss.learn.train import Trainer, learn, load_splits, own_randomness
+from weiss.learn.train import Trainer, learn, load_splits
+from weiss.learn.trainer import own_randomness
 from weiss.patterns.windows import centre
 from weiss.study import Study, load_study
 

@@ -91,7 +91,7 @@ def why_not() -> str | None:
 
 
 def _answers(address: int | Path) -> bool:
-    """Whether something listens at a port of this machine, or at a socket's path: a killed daemon leaves its path behind."""
+    """Whether something listens at a port of this machine, or at a path: a killed daemon leaves its socket behind."""
     family = socket.AF_INET if isinstance(address, int) else socket.AF_UNIX
     with socket.socket(family) as probe:
         probe.settimeout(1.0)

@@ -13,7 +13,8 @@ from learn_studies import labyrinth, make_study
 from weiss import paths
 from weiss.errors import UserError
 from weiss.learn.recipe import Recipe, best_epoch, stop_reason
-from weiss.learn.train import Trainer, load_splits, streams
+from weiss.learn.train import Trainer, load_splits
+from weiss.learn.trainer import streams
 from weiss.study import Training
 
 PAPER = {

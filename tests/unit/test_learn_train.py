@@ -23,6 +23,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from weiss import learn, paths
 from weiss.errors import UserError
 from weiss.learn import pretrain, train
+from weiss.learn import trainer as common
 from weiss.learn.networks import build
 from weiss.learn.networks.regressor import read_tensors
 from weiss.learn.predict import load, predict
@@ -44,7 +45,7 @@ def one_thread():
 @pytest.fixture(autouse=True)
 def saved_after_every_epoch(monkeypatch):
     """However long writing takes: a test that interrupts must know where."""
-    monkeypatch.setattr(train, "SAVE_SHARE", math.inf)
+    monkeypatch.setattr(common, "SAVE_SHARE", math.inf)
 
 
 def folder_of(study, training=ID):
@@ -228,6 +229,7 @@ import os, signal, sys
 from pathlib import Path
 from weiss import atomic
 from weiss.learn import pretrain, train
+from weiss.learn import trainer as common
 from weiss.study import load_study
 
 study, results, moment, number = sys.argv[1:]
@@ -241,7 +243,7 @@ def fatal(source, target):
     if moment == "after" and len(moved) == int(number):
         os.kill(os.getpid(), signal.SIGKILL)
 
-atomic.os.replace, train.SAVE_SHARE = fatal, float("inf")
+atomic.os.replace, common.SAVE_SHARE = fatal, float("inf")
 train.run(load_study(study), "mod-n1-r01", Path(results), threads=1)
 """
 
@@ -525,8 +527,8 @@ def test_imagenet_weights_come_from_the_folder_of_the_study(tmp_path, monkeypatc
 def test_checkpoints_take_a_small_share_of_the_time(tmp_path, monkeypatch):
     """Epochs of one second, checkpoints of half a second, on a clock of their own; the first is taken to need one."""
     now, saves = [0.0], []
-    monkeypatch.setattr(train, "SAVE_SHARE", 0.02)
-    monkeypatch.setattr(train.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(common, "SAVE_SHARE", 0.02)
+    monkeypatch.setattr(common.time, "perf_counter", lambda: now[0])
 
     def pass_time(kind, seconds):
         now[0] += seconds

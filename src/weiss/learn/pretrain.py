@@ -27,7 +27,16 @@ from weiss.learn.networks import build
 from weiss.learn.networks.regressor import Regressor
 from weiss.learn.records import PRETRAIN_OUTPUTS, RESULT, RESUME, clear, is_finished, sha256_of
 from weiss.learn.reproducible import reproducible, torch_device
-from weiss.learn.train import memory_full, memory_told, not_finite, own_randomness, say, streams, versions
+from weiss.learn.trainer import (
+    memory_full,
+    memory_told,
+    not_finite,
+    own_randomness,
+    say,
+    seed_chance,
+    streams,
+    versions,
+)
 from weiss.learn.version import PRETRAIN_VERSION
 
 if TYPE_CHECKING:
@@ -258,9 +267,7 @@ class Trainer:
         held_out = max(settings.categories, round(HELD_OUT_SHARE * settings.images))
         initial, _, own = streams(job.seed)
         model = build(job.architecture, settings.categories, seed=initial).to(device)
-        torch.default_generator.manual_seed(own)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(own)
+        seed_chance(own, device)
         return cls(
             model=model,
             optimiser=SGD(
@@ -401,7 +408,7 @@ def finish(study: Study, job: Pretraining, trainer: Trainer, folder: Path, threa
         "accuracy": last["accuracy"],
         "held_out_accuracy": last["held_out_accuracy"],
         "chance": 1 / settings.categories,
-        "versions": {"pretrain": PRETRAIN_VERSION} | versions(),
+        "versions": versions(pretrain=PRETRAIN_VERSION),
         "files": {name: sha256_of(folder / name) for name in PRETRAIN_OUTPUTS},
         "timing": {
             "seconds": trainer.seconds,

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import platform
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,7 +14,7 @@ from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import StepLR
 
-from weiss import __version__, paths
+from weiss import paths
 from weiss.atomic import atomic_json, atomic_write
 from weiss.errors import UserError
 from weiss.figures.quantities import quantity
@@ -32,6 +27,17 @@ from weiss.learn.records import OUTPUTS, PRETRAIN_OUTPUTS, RESULT, RESUME, clear
 from weiss.learn.reproducible import reproducible, torch_device
 from weiss.learn.scales import entry as scales_entry
 from weiss.learn.scales import learned
+from weiss.learn.trainer import Trainer as AnyTrainer
+from weiss.learn.trainer import (
+    check_finite_losses,
+    memory_told,
+    not_finite,
+    own_randomness,
+    say,
+    seed_chance,
+    streams,
+    versions,
+)
 from weiss.learn.version import LEARN_VERSION
 from weiss.learn.weights import study_folder
 from weiss.models import learned_in
@@ -43,13 +49,6 @@ if TYPE_CHECKING:
 PREDICT_BATCH = {"cpu": 64, "cuda": 256}
 """Windows at a time in validation and test, by kind of device; it changes speed and memory, no result. On a CPU the
 layers of more no longer fit the caches."""
-
-SAVE_SHARE = 0.02
-"""Most of the time that writing resume checkpoints may take: after an epoch one is due if the last took no more than
-this share of the time trained since. That time is what a kill costs."""
-
-FIRST_SAVE = 1.0
-"""Seconds a checkpoint is taken to need before one was written: a training of less than a minute writes none."""
 
 
 def run(study: Study, training_id: str, results: Path, device: str = "cpu", threads: int = 1) -> None:
@@ -122,52 +121,13 @@ def learn(trainer: Trainer, training: Training, data: dict[str, Films], save: Ca
     data : dict of str to Films
         From `load_splits`.
     save : Callable
-        Writes the resume checkpoint. Called after an epoch, as often as `SAVE_SHARE` allows.
+        Writes the resume checkpoint.
     """
-    while (reason := stop_reason(trainer.errors, trainer.recipe)) is None:
-        started = time.perf_counter()
-        trainer.epoch(data["train"], data["validate"], training.window)
-        took = time.perf_counter() - started
-        trainer.seconds += took
-        trainer.unsaved += took
-        if trainer.save_took <= SAVE_SHARE * trainer.unsaved:
-            started = time.perf_counter()
-            save()
-            trainer.save_took, trainer.unsaved = time.perf_counter() - started, 0.0
-        say(trainer.line(training, took, data["validate"].units))
-    return reason
-
-
-def say(text: str) -> None:
-    """One line to stderr, at once."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def memory_full(error: Exception) -> bool:
-    """Whether an error is how CUDA and its libraries say that a GPU's memory is full."""
-    return any(sign in str(error) for sign in ("out of memory", "ALLOC_FAILED", "STATUS_NOT_INITIALIZED"))
-
-
-@contextmanager
-def memory_told(where: str, fix: str) -> Iterator[None]:
-    """Turn what CUDA and its libraries say when memory is full into one line.
-
-    Parameters
-    ----------
-    where, fix : str
-        What ran, and what to lower.
-
-    Raises
-    ------
-    UserError
-        A GPU's memory was full.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not memory_full(error):
-            raise
-        raise UserError("the memory of the GPU is full", where, fix) from error
+    return trainer.until_done(
+        epoch=lambda: trainer.epoch(data["train"], data["validate"], training.window),
+        save=save,
+        line=lambda took: trainer.line(training, took, data["validate"].units),
+    )
 
 
 def check_disjoint(training: Training) -> None:
@@ -252,29 +212,15 @@ def pretrained_weights(study: Study, pretraining_id: str, results: Path) -> Path
     return path
 
 
-def own_randomness(device: torch.device) -> Any:
-    """A context in which torch's global generators may be seeded and used, and after which they are as before."""
-    return torch.random.fork_rng(devices=[device.index] if device.type == "cuda" else [])
-
-
-def streams(seed: int) -> tuple[int, int, int]:
-    """Independent seeds for the initial weights, the crops, and the networks' own chance (dropout)."""
-    first, second, third = np.random.SeedSequence(seed).generate_state(3, np.uint64) >> np.uint64(1)
-    return int(first), int(second), int(third)
-
-
-@dataclass
-class Trainer:
-    """A network in training, with everything a resumed training needs.
+@dataclass(kw_only=True)
+class Trainer(AnyTrainer):
+    """A network that learns from crops.
 
     Attributes
     ----------
     model, optimiser, scheduler
         The network, momentum SGD, the falling learning rate.
     recipe : Recipe
-    generator : torch.Generator
-        Draws the crops.
-    device : torch.device
     samples, steps : int
         Crops and steps of an epoch.
     scales : tuple of float
@@ -282,31 +228,13 @@ class Trainer:
     history : list of dict
         One row per epoch: epoch, step, learning_rate, train_mae (the loss: the mean over targets, each in multiples of
         its scale), validate_mae (a list, one per target, in its unit).
-    best : dict
-        Weights of the epoch with the lowest validation error.
-    seconds : float
-        Time spent in epochs.
-    restarts : int
-        How often the training was resumed.
-    unsaved, save_took : float
-        Time spent in epochs since the last resume checkpoint, and seconds that one took to write.
     """
 
     model: Regressor
-    optimiser: SGD
-    scheduler: StepLR
     recipe: Recipe
-    generator: torch.Generator
-    device: torch.device
     samples: int
     steps: int
     scales: tuple[float, ...]
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, torch.Tensor] = field(default_factory=dict)
-    seconds: float = 0.0
-    restarts: int = 0
-    unsaved: float = 0.0
-    save_took: float = FIRST_SAVE
 
     @classmethod
     def new(
@@ -322,9 +250,7 @@ class Trainer:
         samples, steps = recipe.epoch_size(n_films)
         initial, crops, chance = streams(training.seed)
         model = build(training.architecture, len(training.targets), seed=initial, weights=weights).to(device)
-        torch.default_generator.manual_seed(chance)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(chance)
+        seed_chance(chance, device)
         optimiser = SGD(model.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
         return cls(
             model=model,
@@ -337,6 +263,15 @@ class Trainer:
             steps=steps,
             scales=tuple(scales or (1.0,) * len(training.targets)),
         )
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network without what adapts a pattern to it."""
+        return self.model.net
+
+    def stop_reason(self) -> str | None:
+        """Why training ends after the epochs so far, or None if it goes on."""
+        return stop_reason(self.errors, self.recipe)
 
     @property
     def errors(self) -> list[float]:
@@ -365,10 +300,7 @@ class Trainer:
             self.optimiser.step()
             self.scheduler.step()
             losses.append(loss.detach())
-        # Looked at once per epoch: a look per step would make a GPU wait for the host every time.
-        step_losses = torch.stack(losses).cpu().double()
-        if bad := torch.nonzero(~torch.isfinite(step_losses)).flatten().tolist():
-            raise not_finite("the training loss", number, first_step + bad[0] + 1)
+        step_losses = check_finite_losses(losses, number, first_step)
         if not evaluate.finite(self.model):
             raise not_finite("a weight", number, first_step + self.steps)
         errors = evaluate.centre_errors(self.model, validate, window, PREDICT_BATCH[self.device.type])
@@ -384,46 +316,7 @@ class Trainer:
             }
         )
         if best_epoch(self.errors) == number:
-            self.best = {name: value.detach().clone() for name, value in self.model.net.state_dict().items()}
-
-    def best_weights(self) -> dict[str, torch.Tensor]:
-        """`best` on the CPU in plain memory order, whatever the device and layout it was trained in."""
-        return {name: value.cpu().clone(memory_format=torch.contiguous_format) for name, value in self.best.items()}
-
-    def content(self) -> dict[str, Any]:
-        """What the resume checkpoint holds besides the training's identity."""
-        return {
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "crops_rng": self.generator.get_state(),
-            "cpu_rng": torch.get_rng_state(),
-            "gpu_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
-            "history": self.history,
-            "best": self.best_weights(),
-            "seconds": self.seconds,
-            "restarts": self.restarts,
-        }
-
-    def resumed(self, content: dict[str, Any], path: Path) -> Trainer | None:
-        """Take over a checkpoint's state; None, with a message, if it is not whole."""
-        try:
-            self.model.load_state_dict(content["model"])
-            self.optimiser.load_state_dict(content["optimiser"])
-            self.scheduler.load_state_dict(content["scheduler"])
-            self.generator.set_state(content["crops_rng"])
-            torch.set_rng_state(content["cpu_rng"])
-            if self.device.type == "cuda" and content["gpu_rng"] is not None:
-                torch.cuda.set_rng_state(content["gpu_rng"], self.device)
-            self.history, self.best = content["history"], content["best"]
-            self.seconds, self.restarts = content["seconds"], content["restarts"] + 1
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            if memory_full(error):
-                raise
-            checkpoint.discard(path, "is not a whole checkpoint of this training")
-            return None
-        say(f"going on after epoch {len(self.history)}")
-        return self
+            self.keep_best()
 
     def line(self, training: Training, seconds: float, units: Sequence[str]) -> str:
         """Progress in one line; `units` are those of the targets."""
@@ -443,11 +336,6 @@ class Trainer:
 def told(error: float, unit: str) -> str:
     """An error as a line of progress says it."""
     return f"{error:.4f}" if unit == "1" else quantity(error, unit)
-
-
-def not_finite(what: str, epoch: int, step: int, where: str = "training") -> UserError:
-    """The one line a diverged training ends with."""
-    return UserError(f"{what} is not a finite number in epoch {epoch}, step {step}", where, "lower the learning rate")
 
 
 def finish(
@@ -508,15 +396,9 @@ def finish(
         "digest": training.digest,
         "weights_sha256": identity["weights_sha256"],
         "recipe": dict(training.recipe),
-        "versions": versions(),
+        "versions": versions(learn=LEARN_VERSION),
         "files": {name: sha256_of(folder / name) for name in OUTPUTS},
-        "timing": {
-            "seconds": trainer.seconds,
-            "seconds_per_epoch": trainer.seconds / len(trainer.history),
-            "restarts": trainer.restarts,
-            "device": torch.cuda.get_device_name(trainer.device) if trainer.device.type == "cuda" else "cpu",
-            "threads": threads,
-        },
+        "timing": trainer.timing(threads),
     }
     result |= scales_entry(trainer.scales)
     result |= evaluate.scores(predicted, data["test"], data["train"], training.targets)
@@ -549,9 +431,3 @@ def epochs_table(trainer: Trainer, targets: Sequence[str]) -> bytes:
         *(f"validate_mae_{name}" for name in targets),
     ]
     return evaluate.table(header, rows)
-
-
-def versions() -> dict[str, str | int]:
-    """What computed this."""
-    packages = {name: version(name) for name in ("torch", "torchvision", "numpy", "scikit-learn")}
-    return {"weiss": __version__, "learn": LEARN_VERSION, "python": platform.python_version(), **packages}
