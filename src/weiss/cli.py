@@ -107,7 +107,7 @@ def _run(arguments: argparse.Namespace) -> None:
     elif stage == "train":
         from weiss import learn
 
-        job_of("training", study.trainings | study.training_jobs)
+        job_of("training", study.trainings | study.curve_trainings | study.training_jobs)
         learn.run(study, arguments.job, results, device=device_of("train"), threads=arguments.threads)
     elif stage == "map":
         from weiss import maps

@@ -63,8 +63,13 @@ GMAC_PER_SECOND = {"cpu": 20.0, "gpu": 5000.0}  # one core; one data-centre GPU
 SECONDS_PER_WINDOW = {"cpu": 1.0e-4, "gpu": 1.0e-5}  # cropping, copying, launching
 TYPICAL_EPOCHS = 30  # early stopping usually ends a training before max_epochs
 
+# The same of networks of curves, of all kinds, for each place of a curve: the convolutions.
+CURVE_GMAC_PER_PLACE = 5.8e-5
+CURVE_TYPICAL_EPOCHS = 100
+
 # Millions of weights; float32 in the checkpoint, thrice that (weights, best weights, momentum) while training.
 NETWORK_MILLION_WEIGHTS = {"mod": 0.016, "reg": 52.2, "mob": 4.2, "eff": 10.7, "mna": 3.1, "res": 23.0}
+CURVE_MILLION_WEIGHTS = 0.66
 
 # Bytes on disk per number of m: as float32 it compresses to about 90 %, the pattern to a few hundredths of a byte.
 FILM_BYTES_PER_NUMBER = 3.7
@@ -189,6 +194,12 @@ def training_seconds(network: str, window: int, films: int, recipe: Mapping[str,
     crops = steps * recipe["batch"] if steps else films * recipe["crops_per_film"]
     epochs = min(recipe["max_epochs"], TYPICAL_EPOCHS)
     return epochs * crops * TRAINING_PASSES * window_seconds(network, window, device)
+
+
+def curve_training_seconds(length: int, films: int, recipe: Mapping[str, Any], device: str) -> float:
+    """Expected seconds of one training on curves of so many places."""
+    each = SECONDS_PER_WINDOW[device] + CURVE_GMAC_PER_PLACE * length / GMAC_PER_SECOND[device]
+    return min(recipe["max_epochs"], CURVE_TYPICAL_EPOCHS) * films * TRAINING_PASSES * each
 
 
 def pretraining_seconds(network: str, window: int, settings: Mapping[str, Any], device: str) -> float:

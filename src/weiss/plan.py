@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weiss import costs, paths
+from weiss import costs, models, paths
+from weiss.curve_trainings import CurveTraining
 from weiss.store import is_current
 from weiss.study import Group, Study, Training
 
@@ -42,7 +43,8 @@ def plan(study: Study, results: Path) -> dict[str, Any]:
     results = Path(results)
     recorded = recorded_seconds(study, results)
     groups = [_group(study, group, results, recorded) for group in study.groups.values()]
-    pretrainings, trainings, maps = _pretrainings(study, results), _trainings(study, results), _maps(study, results)
+    pretrainings, maps = _pretrainings(study, results), _maps(study, results)
+    trainings = _trainings(study, results) + _curve_trainings(study, results)
     stages = {"simulate": groups, "pretrain": pretrainings, "train": trainings, "map": maps}
     hours = {
         device: {stage: sum(row[f"{device}_hours"] for row in rows) for stage, rows in stages.items()}
@@ -76,7 +78,7 @@ def plan(study: Study, results: Path) -> dict[str, Any]:
             "gpu_hours": hours["gpu"] | {"total": sum(hours["gpu"].values())},
             "cpu_core_hours": hours["cpu"] | {"total": sum(hours["cpu"].values())},
             "disk_bytes": sum(row["disk_bytes"] for rows in stages.values() for row in rows),
-            "basis": _basis(groups, bool(trainings)),
+            "basis": _basis(groups, study),
         },
     }
 
@@ -157,13 +159,6 @@ def _shards(study: Study, results: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _by_kind(jobs: Iterable[Training]) -> dict[tuple[str, int], list[Training]]:
-    kinds: dict[tuple[str, int], list[Training]] = {}
-    for job in jobs:
-        kinds.setdefault((job.network, job.n_data), []).append(job)
-    return kinds
-
-
 def _pretrainings(study: Study, results: Path) -> list[dict[str, Any]]:
     rows = []
     for job in study.pretrainings.values():
@@ -181,27 +176,58 @@ def _pretrainings(study: Study, results: Path) -> list[dict[str, Any]]:
 
 
 def _trainings(study: Study, results: Path) -> list[dict[str, Any]]:
+    kinds: dict[tuple[str, int], list[Training]] = {}
+    for job in study.trainings.values():
+        kinds.setdefault((job.network, job.n_data), []).append(job)
     rows = []
-    for (network, n_data), jobs in _by_kind(study.trainings.values()).items():
-        records = {job.id: paths.training(results, study.name, job.id) / "result.json" for job in jobs}
-        open_jobs = [job for job in jobs if not is_current(records[job.id], job.digest)]
-        row: dict[str, Any] = {
-            "network": network,
-            "n_data": n_data,
-            "trainings": len(jobs),
-            "done": len(jobs) - len(open_jobs),
-            "films_each": len(jobs[0].points["train"]),
-            "ids": [job.id for job in jobs],
+    for (network, n_data), jobs in kinds.items():
+        first, films = jobs[0], len(jobs[0].points["train"])
+        each = {
+            device: costs.training_seconds(first.architecture, first.window, films, first.recipe, device)
+            for device in ("gpu", "cpu")
         }
-        for device in ("gpu", "cpu"):
-            seconds = sum(
-                costs.training_seconds(job.architecture, job.window, len(job.points["train"]), job.recipe, device)
-                for job in open_jobs
-            )
-            row[f"{device}_hours"] = seconds / 3600
-        weights = costs.NETWORK_MILLION_WEIGHTS[jobs[0].architecture] * 4e6
-        rows.append(row | {"disk_bytes": round(weights * len(jobs))})
+        weights = costs.NETWORK_MILLION_WEIGHTS[first.architecture]
+        rows.append(_training_row(study, results, network, n_data, jobs, each, weights))
     return rows
+
+
+def _curve_trainings(study: Study, results: Path) -> list[dict[str, Any]]:
+    kinds: dict[tuple[str, int], list[CurveTraining]] = {}
+    for job in study.curve_trainings.values():
+        kinds.setdefault((job.task, job.n_data), []).append(job)
+    rows = []
+    for (task, n_data), jobs in kinds.items():
+        group = study.groups[jobs[0].data]
+        length = max(models.stored(group.model).sizes(group.points[0].params).values())
+        each = {
+            device: costs.curve_training_seconds(length, n_data, jobs[0].recipe, device) for device in ("gpu", "cpu")
+        }
+        rows.append(_training_row(study, results, task, n_data, jobs, each, costs.CURVE_MILLION_WEIGHTS))
+    return rows
+
+
+def _training_row(
+    study: Study,
+    results: Path,
+    label: str,
+    n_data: int,
+    jobs: Sequence[Training | CurveTraining],
+    seconds_each: Mapping[str, float],
+    million_weights: float,
+) -> dict[str, Any]:
+    """Trainings of one kind; `seconds_each` by device."""
+    records = {job.id: paths.training(results, study.name, job.id) / "result.json" for job in jobs}
+    done = sum(is_current(records[job.id], job.digest) for job in jobs)
+    return {
+        "network": label,
+        "n_data": n_data,
+        "trainings": len(jobs),
+        "done": done,
+        "films_each": len(jobs[0].points["train"]),
+        "ids": [job.id for job in jobs],
+        **{f"{device}_hours": seconds * (len(jobs) - done) / 3600 for device, seconds in seconds_each.items()},
+        "disk_bytes": round(million_weights * 4e6 * len(jobs)),
+    }
 
 
 def _maps(study: Study, results: Path) -> list[dict[str, Any]]:
@@ -227,7 +253,7 @@ def _maps(study: Study, results: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _basis(groups: list[dict[str, Any]], learns: bool) -> list[str]:
+def _basis(groups: list[dict[str, Any]], study: Study) -> list[str]:
     basis = []
     for row in groups:
         for device in ("gpu", "cpu"):
@@ -239,11 +265,13 @@ def _basis(groups: list[dict[str, Any]], learns: bool) -> list[str]:
     for model in dict.fromkeys(row["model"] for row in modelled):
         names = ", ".join(row["group"] for row in modelled if row["model"] == model)
         basis.append(f"films {names}{recorded}: {costs.basis(model)}")
-    if learns:
-        basis.append(
-            f"trainings: {costs.TYPICAL_EPOCHS} epochs, {costs.GMAC_PER_SECOND['cpu']:g} (core) and "
-            f"{costs.GMAC_PER_SECOND['gpu']:g} (GPU) 10⁹ multiply-adds a second"
-        )
+    speed = (
+        f"{costs.GMAC_PER_SECOND['cpu']:g} (core) and {costs.GMAC_PER_SECOND['gpu']:g} (GPU) 10⁹ multiply-adds a second"
+    )
+    if study.trainings:
+        basis.append(f"trainings: {costs.TYPICAL_EPOCHS} epochs, {speed}")
+    if study.curve_trainings:
+        basis.append(f"trainings on curves: {costs.CURVE_TYPICAL_EPOCHS} epochs, {speed}")
     return basis
 
 

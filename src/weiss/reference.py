@@ -108,6 +108,8 @@ def reference() -> str:
     lines += _table(_keys(own, "", ()))
     pretraining = resolve({"$ref": "#/$defs/pretraining"}, root)
     lines += ["### `learn.pretraining.<name>`", "", pretraining["description"], "", *_table(_keys(pretraining, "", ()))]
+    curves = resolve({"$ref": "#/$defs/curves"}, root)
+    lines += ["### `curves.<task>`", "", curves["description"], "", *_table(_keys(curves, "", ()))]
     for name in ("maps", "report"):
         lines += [f"### `{name}`", "", *_table(_keys(sections[name], "", ()))]
     lines += ["### `compute.<stage>`", "", resolve({"$ref": "#/$defs/stage"}, root)["description"], ""]

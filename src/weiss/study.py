@@ -31,6 +31,7 @@ from weiss.checks import (
     check_size,
     seeds_text,
 )
+from weiss.curve_trainings import CurveTraining, curve_jobs, curve_trainings
 from weiss.digests import canonical_json, check_digest, digest_of, file_digest
 from weiss.errors import UserError
 from weiss.figures import groups as figure_groups
@@ -176,8 +177,8 @@ class Study:
         The study file, as given.
     config : dict
         The file with every default filled in.
-    groups, pretrainings, trainings, training_jobs, maps : dict
-        By name or id.
+    groups, pretrainings, trainings, curve_trainings, training_jobs, maps : dict
+        By name or id; the jobs are those of both kinds of trainings.
     published : Published or None
         Numbers of a source to set beside those found.
     calibration : Calibration or None
@@ -197,6 +198,7 @@ class Study:
     groups: dict[str, Group]
     pretrainings: dict[str, Pretraining] = field(repr=False)
     trainings: dict[str, Training] = field(repr=False)
+    curve_trainings: dict[str, CurveTraining] = field(repr=False)
     training_jobs: dict[str, TrainingJob] = field(repr=False)
     maps: dict[str, MapJob] = field(repr=False)
     published: Published | None = field(repr=False)
@@ -246,6 +248,8 @@ class Study:
             data["listed"] = sorted(self.calibration.listed)
         elif needs == "learn":
             data = {job.id: job.digest for job in self.trainings.values()}
+        elif needs == "curves":
+            data = {key: job.digest for key, job in figure_names.curve_trainings(self, name).items()}
         else:
             data = {job.id: job.digest for job in self.maps.values()}
         if (needs in ("learn", "maps") or name in figure_names.PUBLISHED) and self.published:
@@ -295,6 +299,8 @@ def load_study(path: str | Path) -> Study:
     _refuse_shared_films(document, groups)
     pretrainings = learning.pretrainings(document, config)
     trainings = learning.trainings(document, config, groups, pretrainings)
+    labels = config["learn"]["networks"] if config["learn"] else {}
+    on_curves = curve_trainings(document, config, groups, labels)
     study = Study(
         name=config["name"],
         title=config["title"],
@@ -303,7 +309,8 @@ def load_study(path: str | Path) -> Study:
         groups=groups,
         pretrainings=pretrainings,
         trainings=trainings,
-        training_jobs=learning.training_jobs(config, trainings),
+        curve_trainings=on_curves,
+        training_jobs=learning.training_jobs(config, trainings) | curve_jobs(config, on_curves),
         maps=learning.maps(document, config, groups, trainings),
         published=_published(document, config["report"]["published"]),
         calibration=_calibration(document, config, groups),
@@ -319,6 +326,10 @@ def _config_digest(config: dict[str, Any]) -> str:
     if described["learn"]:
         running = ("trainings_per_job", "weights_folder")
         described["learn"] = {key: part for key, part in described["learn"].items() if key not in running}
+    described["curves"] = {
+        name: {key: part for key, part in task.items() if key != "trainings_per_job"}
+        for name, task in described["curves"].items()
+    }
     return digest_of(described)
 
 

@@ -19,6 +19,7 @@ from weiss.spaces import canonical, expand_seeds
 from weiss.yamlfile import Document
 
 if TYPE_CHECKING:
+    from weiss.curve_trainings import CurveTraining
     from weiss.study import Group
 
 _NOT_RECIPE = ("network", "repeats", "pretraining")
@@ -105,6 +106,11 @@ class Training:
     points: dict[str, tuple[str, ...]] = field(repr=False)
     digest: str
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups of films whose datasets it reads."""
+        return (self.data,)
+
 
 @dataclass(frozen=True)
 class TrainingJob:
@@ -114,12 +120,13 @@ class TrainingJob:
     ----------
     id : str
         That of its training if jobs hold one each, else ``<network>-n<n_data>-b<block>``.
-    trainings : tuple of Training
+    trainings : tuple of Training or of CurveTraining
+        All of one kind.
     digest : str
     """
 
     id: str
-    trainings: tuple[Training, ...]
+    trainings: tuple[Training, ...] | tuple[CurveTraining, ...]
     digest: str
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from weiss.learn.version import LEARN_VERSION, PRETRAIN_VERSION
+from weiss.learn.version import CURVES_VERSION, LEARN_VERSION, PRETRAIN_VERSION
 from weiss.llg.version import SIM_VERSION as LLG_VERSION
 from weiss.maps.version import MAPS_VERSION
 from weiss.spsll.version import SIM_VERSION as SPSLL_VERSION
@@ -29,6 +29,7 @@ VERSIONS = {
     "spsll": SPSLL_VERSION,
     "tdgl": TDGL_VERSION,
     "learn": LEARN_VERSION,
+    "curves": CURVES_VERSION,
     "pretrain": PRETRAIN_VERSION,
     "maps": MAPS_VERSION,
 }
@@ -38,13 +39,14 @@ SOURCES = {
     "tdgl": ("src/weiss/tdgl/*.py", "src/weiss/tdgl/*.cu", "src/weiss/arrays.py", "src/weiss/fftw_wisdom.txt"),
     "spsll": ("src/weiss/spsll/*.py", "src/weiss/arrays.py"),
     "learn": ("src/weiss/learn/**/*.py", "src/weiss/patterns/crops.py", "src/weiss/patterns/windows.py"),
+    "curves": ("src/weiss/learn/curves/**/*.py", "src/weiss/learn/trainer.py"),
     "pretrain": ("src/weiss/learn/formula/*.py", "src/weiss/learn/pretrain.py"),
     "maps": ("src/weiss/maps/*.py", "src/weiss/patterns/windows.py", "src/weiss/patterns/regions.py"),
 }
 
-NOT_COUNTED = {"learn": SOURCES["pretrain"]}
+NOT_COUNTED = {"learn": SOURCES["pretrain"] + ("src/weiss/learn/curves/**/*.py",)}
 VERSION_FILES = {package: f"src/weiss/{package}/version.py" for package in VERSIONS} | {
-    "pretrain": "src/weiss/learn/version.py"
+    name: "src/weiss/learn/version.py" for name in ("pretrain", "curves")
 }
 
 

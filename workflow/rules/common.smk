@@ -111,10 +111,10 @@ def training_job(job: str) -> str:
 
 
 def learns_from(wildcards) -> list[str]:
-    """The dataset a job learns from, and the pretraining its networks start from."""
+    """The datasets a job learns from, and the pretraining its networks start from."""
     job = STUDY.training_jobs[wildcards.job]
     first = job.trainings[0]
-    files = [dataset(first.data)] + (pretrained(first.pretraining) if first.pretraining else [])
+    files = [dataset(group) for group in first.groups] + (pretrained(first.pretraining) if first.pretraining else [])
     return [needed_by(path, training_job(job.id), job.digest) for path in files]
 
 

@@ -49,7 +49,7 @@ def run(study: Study, job_id: str, results: Path, device: str = "cpu", threads: 
         There is no such job, or trainings failed: names them and says why. What finished stays; there is no manifest
         then.
     """
-    if job_id in study.trainings and job_id not in study.training_jobs:
+    if job_id in study.trainings | study.curve_trainings and job_id not in study.training_jobs:
         _train(study, job_id, results, device, threads)
         return
     if job_id not in study.training_jobs:
@@ -84,9 +84,8 @@ def one_by_one(study: Study, ids: Sequence[str], results: Path, device: str, thr
 
 def all_at_once(study: Study, ids: Sequence[str], results: Path, device: str, threads: int) -> Failures:
     """Train side by side, each in a process of its own."""
-    waiting = [
-        name for name in ids if not is_finished(paths.training(results, study.name, name), study.trainings[name].digest)
-    ]
+    every = study.trainings | study.curve_trainings
+    waiting = [name for name in ids if not is_finished(paths.training(results, study.name, name), every[name].digest)]
     # Spawned, not forked: CUDA does not survive a fork.
     context = multiprocessing.get_context("spawn")
     running, failed = {}, {}
@@ -122,7 +121,10 @@ def _apart(study: Study, name: str, results: Path, device: str, threads: int, se
 
 
 def _train(study: Study, name: str, results: Path, device: str, threads: int) -> None:
-    from weiss.learn.train import run as train
+    if name in study.curve_trainings:
+        from weiss.learn.curves.train import run as train
+    else:
+        from weiss.learn.train import run as train
 
     train(study, name, results, device=device, threads=threads)
 
