@@ -20,9 +20,10 @@ from weiss.errors import UserError
 from weiss.figures import bins, errors, groups, labels, names, outliers, read, registry, similar, style
 from weiss.patterns.windows import centre
 
-# The calibration has test_calibration.py, micromagnetic films have test_llg_study.py, chains test_spsll_study.py;
+# The calibration has test_calibration.py, micromagnetic films have test_llg_study.py, chains test_spsll_study.py,
+# networks of curves test_curve_figures.py;
 # networks needs more of them than the finished study has.
-CHAINS = tuple(row.name for row in names.FIGURES.values() if row.category == "Chains")
+CHAINS = tuple(row.name for row in names.FIGURES.values() if row.category in ("Chains", "Networks on curves"))
 ELSEWHERE = ("calibration", "networks", "magnetisation", "records", "energies", "loop_fields", *CHAINS)
 ALL = tuple(name for name in names.FIGURES if name not in ELSEWHERE)
 

@@ -310,10 +310,11 @@ def test_the_studies_differ_in_numbers_only(tmp_path: Path) -> None:
     """The paper's size: 12,000 walls and 1,000 dispersion relations."""
     full, few = load_study(CONFIG / "eagan2025.yaml"), load_study(CONFIG / "eagan2025-small.yaml")
     assert len(full.groups["walls"].points) == 12_000 and len(full.groups["dispersions"].points) == 1_000
-    assert full.figures == few.figures == CHAIN_FIGURES and not full.warnings
+    assert full.figures == few.figures and full.figures[: len(CHAIN_FIGURES)] == CHAIN_FIGURES and not full.warnings
+    assert list(full.config["curves"]) == list(few.config["curves"])
     for name, part in full.groups.items():
         other = few.groups[name]
         assert set(point.id for point in other.points) <= {point.id for point in part.points}, "the first of them"
     assert full.published.value("X_THz", condition={"sigma": 1.51e-8, "tau": 1.24e-8}) == 2.45
     found = plan.plan(few, tmp_path)
-    assert found["estimate"]["cpu_core_hours"]["total"] < 0.1 and "–" in plan.text(found)
+    assert found["estimate"]["cpu_core_hours"]["total"] < 0.5 and "–" in plan.text(found)

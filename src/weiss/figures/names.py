@@ -6,6 +6,7 @@ Adding a figure is one row here and one module of the same name in this package 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Literal
 from weiss.figures import groups
 
 if TYPE_CHECKING:
+    from weiss.curve_trainings import CurveTraining
     from weiss.study import Group, Study
 
-Needs = Literal["films", "calibration", "learn", "maps"]
+Needs = Literal["films", "calibration", "learn", "maps", "curves"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,9 @@ class FigureName:
         Module and file name.
     title, caption, category : str
         Shown in the report page and in Snakemake's own report.
-    needs : {"films", "calibration", "learn", "maps"}
-        What the figure is drawn from: a gathered dataset, all datasets that are held against a table, the trainings, or
-        the parameter maps.
+    needs : {"films", "calibration", "learn", "maps", "curves"}
+        What the figure is drawn from: a gathered dataset, all datasets that are held against a table, the trainings,
+        the parameter maps, or the trainings on curves.
     """
 
     name: str
@@ -291,6 +293,70 @@ _TABLE = (
         "values, for every network and number of training seeds that maps: one value per film and repeat, the line "
         "through their medians. 0.5 (dashed) is guessing.",
     ),
+    FigureName(
+        "curve_learning",
+        "Learning curves",
+        "Networks on curves",
+        "curves",
+        "Loss of every repeat by epoch, on the chains it learns from and on the validation chains, both without "
+        "dropout; the dot marks the epoch whose weights were kept. In the panels: why the trainings ended. Scaled: σ "
+        "and τ are learned in multiples of their scales, and weighted.",
+    ),
+    FigureName(
+        "defects_read",
+        "σ and τ read off curves",
+        "Networks on curves",
+        "curves",
+        "Predicted against true mean lengths σ of material and τ of vacancies, every dot a test chain, mean over the "
+        "repeats. The line is y = x. Beside the panels, mean absolute errors: of one network (mean over the repeats), "
+        "of the mean of all, of always answering the median of the training chains, and of linear regression and "
+        "nearest neighbours, which read what the network reads.",
+    ),
+    FigureName(
+        "bands_learned",
+        "Bands answered by networks",
+        "Networks on curves",
+        "curves",
+        "Chains that no network learned from: amplitude over wavenumber and frequency, every wavenumber relative to "
+        "its own largest, on a logarithmic scale (grey; without the spectra, the brightest frequency as a line). "
+        "Dotted: the ideal band. Dashed: the band that the network answers, mean over the repeats; shaded: from the "
+        "lowest to the highest of them. X in the panels, in THz: of the network, of gap + X (1 − cos ak) fitted to "
+        "the brightest frequencies, and printed. The network's X stands beside five further terms, the fitted one "
+        "alone.",
+    ),
+    FigureName(
+        "band_errors",
+        "Errors of the bands",
+        "Networks on curves",
+        "curves",
+        "Mean absolute error on test chains. Left: over the wavenumber, mean over chains (thin: single repeats). "
+        "Right: chain by chain, mean over k, all repeats; boxes span the quartiles, whiskers 5–95 %, diamonds are "
+        "means. The ideal band does not know σ and τ; linear regression and nearest neighbours read them, as the "
+        "network does. The best fit of the form is fitted to each curve itself within the network's bounds: no network "
+        "of this form can be much better.",
+    ),
+    FigureName(
+        "widths_read",
+        "Widths of walls from the σ and τ read",
+        "Networks on curves",
+        "curves",
+        "Test chains simulated again with the σ and τ that the network read (those beyond the range of the training "
+        "chains at its border). Left: actual and predicted widths of the walls over T, one repeat. Right: predicted "
+        "less actual widths, all repeats (errors beyond the axis stand in its outermost bins); beside them, as normal "
+        "distributions, what always answering the mean width of the training chains would leave, and the printed mean "
+        "and standard deviation. The network is given the width; that the simulation gives it back does not mean that "
+        "σ and τ are right.",
+    ),
+    FigureName(
+        "coverage",
+        "Intervals around σ and τ",
+        "Networks on curves",
+        "curves",
+        "Share of test chains whose true value lies inside its interval against the share asked for (bars: 95 % "
+        "binomial intervals), and mean width of the intervals. Ensemble: from the spread of the repeats alone; "
+        "conformal: from errors on chains set aside, one width for all chains; scaled conformal: wider where the "
+        "errors of similar predictions are larger.",
+    ),
 )
 
 _TRAINING_FILES = {
@@ -299,10 +365,16 @@ _TRAINING_FILES = {
     "networks": ("result.json",),
     "truth": ("predictions.csv",),
     "outliers": ("predictions.csv", "result.json"),
+    "curve_learning": ("epochs.csv", "result.json"),
+    "defects_read": ("predictions.csv", "result.json"),
+    "bands_learned": ("predictions.csv",),
+    "band_errors": ("predictions.csv",),
+    "widths_read": ("predictions.csv", "result.json"),
+    "coverage": ("predictions.csv",),
 }
 
-PUBLISHED = ("spectra", "bands", "wall_profiles", "wall_widths")
-"""Figures of films that show numbers of the study's source."""
+PUBLISHED = ("spectra", "bands", "wall_profiles", "wall_widths", "bands_learned", "band_errors", "widths_read")
+"""Figures of films and of networks on curves that show numbers of the study's source."""
 
 LEAST_WALLS = 50
 """Fewest walls that are drawn over σ and τ as a surface."""
@@ -342,6 +414,8 @@ def applies(study: Study, name: str) -> bool:
             }
             return sum(difference != 0 for _, difference in differences) > (1 if name == "auc" else 0)
         return name in ("maps", "profile") or group.inner_margin is not None
+    if needs == "curves":
+        return bool(curve_trainings(study, name))
     group = groups.shown(study, name)
     if group is None:
         return False
@@ -362,6 +436,41 @@ def _mapped_group(study: Study) -> Group:
 
 def _learned(study: Study) -> str:
     return next(iter(study.trainings.values())).data
+
+
+def curve_trainings(study: Study, name: str) -> dict[str, CurveTraining]:
+    """Trainings on curves that a figure shows: those that answer what it is about, with the largest `n_data` of a task.
+
+    Parameters
+    ----------
+    study : Study
+    name : str
+        A figure that needs them.
+
+    Returns
+    -------
+    dict of str to CurveTraining
+        By id, in the order of the study.
+    """
+    largest: dict[str, int] = {}
+    for job in study.curve_trainings.values():
+        largest[job.task] = max(job.n_data, largest.get(job.task, 0))
+    return {
+        key: job
+        for key, job in study.curve_trainings.items()
+        if job.n_data == largest[job.task] and _ON_CURVES[name](job)
+    }
+
+
+_ON_CURVES: dict[str, Callable[[CurveTraining], bool]] = {
+    "curve_learning": lambda job: True,
+    "defects_read": lambda job: bool(job.targets),
+    "bands_learned": lambda job: job.answers is not None and bool(job.also),
+    "band_errors": lambda job: job.answers is not None,
+    "widths_read": lambda job: job.resimulate == "width_m",
+    "coverage": lambda job: bool(job.targets),
+}
+"""Which trainings on curves have what a figure shows."""
 
 
 def applicable(study: Study) -> tuple[str, ...]:
@@ -395,10 +504,17 @@ def inputs(study: Study, name: str, results: Path) -> list[Path]:
         parts = _TRAINING_FILES[name]
         files = [paths.training(results, study.name, key) / part for key in study.trainings for part in parts]
         return ([paths.dataset(results, study.name, _learned(study))] if name == "outliers" else []) + files
+    if needs == "curves":
+        jobs = curve_trainings(study, name)
+        files = [paths.training(results, study.name, key) / part for key in jobs for part in _TRAINING_FILES[name]]
+        read = {"band_errors": lambda job: (job.data,), "bands_learned": lambda job: job.also}.get(name, lambda job: ())
+        drawn = dict.fromkeys(group for job in jobs.values() for group in read(job))
+        return [paths.dataset(results, study.name, group) for group in drawn] + files
     return [paths.maps(results, study.name, key) / part for key in study.maps for part in ("maps.h5", "metrics.json")]
 
 
 _CHAINS = ("figures/chains.py", "spsll/spectrum.py", "spsll/settings.py")
+_ON_TASKS = ("figures/curve_tasks.py", "figures/chains.py")
 _USED = {
     "refinement": ("patterns/statistics.py", "figures/curves.py"),
     "energies": ("figures/curves.py",),
@@ -415,6 +531,12 @@ _USED = {
     "wall_profiles": _CHAINS,
     "wall_widths": _CHAINS,
     "identifiability": _CHAINS,
+    "curve_learning": _ON_TASKS,
+    "defects_read": _ON_TASKS,
+    "bands_learned": (*_ON_TASKS, "spsll/settings.py", "learn/curves/baselines.py"),
+    "band_errors": (*_ON_TASKS, "spsll/settings.py", "learn/curves/baselines.py"),
+    "widths_read": _ON_TASKS,
+    "coverage": (*_ON_TASKS, "learn/curves/intervals.py"),
 }
 """What else decides how a figure looks, from the folder of the package."""
 

@@ -7,9 +7,13 @@ import math
 PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
 
 
+WITH_PREFIX = ("THz",)
+"""Units that have a prefix already, and get no other."""
+
+
 def power_of(value: float, unit: str) -> int:
-    """Power of ten of the prefix that suits a value; 0 for one without unit."""
-    if unit == "1" or not value or not math.isfinite(value):
+    """Power of ten of the prefix that suits a value; 0 for one without unit, or whose unit has a prefix."""
+    if unit == "1" or unit in WITH_PREFIX or not value or not math.isfinite(value):
         return 0
     return min(max(3 * math.floor(math.log10(abs(value)) / 3 + 1e-9), min(PREFIXES)), max(PREFIXES))
 

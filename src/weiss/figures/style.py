@@ -84,7 +84,7 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-GREEK = ("alpha", "sigma")
+GREEK = ("alpha", "sigma", "tau")
 SYMBOL = re.compile(r"([A-Z])_?([a-z0-9]*)")
 
 

@@ -77,6 +77,8 @@ class Collected:
     groups : list of GroupResult
     trainings : dict of str to dict
         ``result.json`` of each training found.
+    curve_trainings : dict of str to dict
+        The same of each training on curves.
     maps : dict of str to dict
         ``metrics.json`` of each map found.
     figures : dict of str to bytes
@@ -90,6 +92,8 @@ class Collected:
     ends : DataFrame
         Columns training, target, low, high (lowest and highest true value of the test films), predicted_low,
         predicted_high (median predictions there); a row per training and target.
+    coverage : DataFrame
+        Data of the figure ``coverage``: how often intervals hold the truth; empty without it.
     problems : list of str
         What is missing or damaged.
     """
@@ -97,12 +101,14 @@ class Collected:
     study: Study
     groups: list[GroupResult] = field(default_factory=list)
     trainings: dict[str, dict] = field(default_factory=dict)
+    curve_trainings: dict[str, dict] = field(default_factory=dict)
     maps: dict[str, dict] = field(default_factory=dict)
     figures: dict[str, bytes] = field(default_factory=dict)
     benchmarks: pd.DataFrame = field(default_factory=pd.DataFrame)
     shown_map: str | None = None
     calibration: pd.DataFrame | None = None
     ends: pd.DataFrame = field(default_factory=pd.DataFrame)
+    coverage: pd.DataFrame = field(default_factory=pd.DataFrame)
     problems: list[str] = field(default_factory=list)
 
 
@@ -128,6 +134,15 @@ def collect(study: Study, results: Path) -> Collected:
             found.trainings[key] = result
         elif result:
             found.problems.append(f"The training {key} is damaged: its errors are incomplete.")
+    for key, on_curves in study.curve_trainings.items():
+        folder = paths.training(results, study.name, key)
+        if result := _current(found, folder / "result.json", on_curves.digest, f"training {key}"):
+            kinds = ("test", "median", "linear", "neighbours") if on_curves.targets else ("test", "ideal", "form")
+            needed = [f"{kind}_mae_{name}" for name in on_curves.targets for kind in kinds]
+            if all(isinstance(result.get(name), int | float) for name in needed or [f"{kind}_mae" for kind in kinds]):
+                found.curve_trainings[key] = result
+            else:
+                found.problems.append(f"The training {key} is damaged: its errors are incomplete.")
     found.ends = pd.DataFrame([row for key in found.trainings for row in _ends(found, results, key)])
     for key, job in study.maps.items():
         folder = paths.maps(results, study.name, key)
@@ -146,6 +161,8 @@ def collect(study: Study, results: Path) -> Collected:
         found.shown_map = read.chosen_map(study, results)
     if "calibration" in study.figures:
         found.calibration = _calibration(found, results)
+    if "coverage" in study.figures:
+        found.coverage = _coverage(found, results)
     found.benchmarks = benchmarks(paths.benchmark(results, study.name, "rule", "job").parent.parent)
     return found
 
@@ -201,6 +218,17 @@ def _calibration(found: Collected, results: Path) -> pd.DataFrame | None:
         if path.exists():
             found.problems.append("The data of the figure calibration are damaged.")
         return None
+
+
+def _coverage(found: Collected, results: Path) -> pd.DataFrame:
+    """Read the data of the figure, which the workflow draws before the page."""
+    path = paths.figure(results, found.study.name, "coverage", ".csv")
+    try:
+        return read.read_csv(path, ("task", "target", "method", "level", "coverage", "low", "high", "width_mean"))
+    except UserError:
+        if path.exists():
+            found.problems.append("The data of the figure coverage are damaged.")
+        return pd.DataFrame()
 
 
 def _group(found: Collected, results: Path, name: str) -> GroupResult:

@@ -20,7 +20,7 @@ from weiss import paths
 from weiss.atomic import atomic_write
 from weiss.figures.names import FIGURES
 from weiss.figures.style import DPI
-from weiss.report import claims, findings, sizes, statistics, tables
+from weiss.report import claims, curve_tables, findings, sizes, statistics, tables
 from weiss.report.collect import Collected, collect, command
 from weiss.report.verdicts import FEWEST
 from weiss.study import Study, check_digest
@@ -121,10 +121,12 @@ def render(found: Collected) -> str:
     return environment.get_template("page.html.j2").render(
         study=found.study,
         style=files("weiss.report").joinpath("style.css").read_text(encoding="utf-8"),
-        done=findings.done(found),
-        answer=findings.answer(found, errors, films, calibration) + ([claims.summary(decided)] if decided else []),
+        done=findings.done(found) + curve_tables.done(found),
+        answer=findings.answer(found, errors, films, calibration)
+        + curve_tables.answer(found)
+        + ([claims.summary(decided)] if decided else []),
         cards=findings.cards(found, errors, films, calibration),
-        warnings=findings.warnings(found, errors, films),
+        warnings=findings.warnings(found, errors, films) + curve_tables.warnings(found),
         problems=found.problems,
         sections=sections(found),
         shown_map=found.shown_map,
@@ -132,7 +134,8 @@ def render(found: Collected) -> str:
         claims=decided,
         fewest_pairs=FEWEST,
         sizes=sizes.sizes(found),
-        tables=tables.all_tables(found, errors, films, calibration),
+        tables=[table for table in curve_tables.tables(found) if table.rows]
+        + tables.all_tables(found, errors, films, calibration),
         config=yaml.safe_dump(
             found.study.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=96
         ),
@@ -177,7 +180,7 @@ def versions(found: Collected) -> list[tuple[str, str]]:
             rows.append((f"films of group {group.name}", text))
     learned = {
         ", ".join(f"{name} {number}" for name, number in sorted(result["versions"].items()))
-        for result in found.trainings.values()
+        for result in (found.trainings | found.curve_trainings).values()
         if result.get("versions")
     }
     rows += [("trainings", text) for text in sorted(learned)]
