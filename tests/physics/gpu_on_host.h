@@ -1,13 +1,12 @@
-// What a CUDA kernel needs to run on the CPU: its blocks one after the other, the threads of a block as threads of the
-// host where the kernel has a barrier, and one after the other where it has none. For correctness, not for speed.
-#include <barrier>
+// What a CUDA kernel needs to run on the CPU: its blocks one after the other, and so the threads of a block, each up to
+// the next barrier where the kernel has one. They take turns from the first to the last and from the last to the first,
+// so that what needs a barrier that is not there reads old values, every time. For correctness, not for speed.
+#include <ucontext.h>
+
 #include <cmath>
 #include <cstddef>
-#include <memory>
-#include <thread>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #define __global__
 #define __device__
@@ -18,13 +17,51 @@
 struct Index {
     unsigned x, y, z;
 };
-static thread_local Index threadIdx, blockIdx;
-static Index blockDim, gridDim;
-static std::unique_ptr<std::barrier<>> gate;
+static Index threadIdx, blockIdx, blockDim, gridDim;
+
+// A thread of a block: a stack of its own, kept for the next block, and where it goes on.
+struct Fiber {
+    static constexpr std::size_t STACK = 1 << 17;
+    char* stack;
+    ucontext_t here;
+    bool ended;
+};
+static Fiber fibers[1024];  // as many as a block may have
+static ucontext_t block;
+static void (*body)(void*);
+static void* bound;
 
 static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline double __dmul_rn(double a, double b) { return a * b; }
-static inline void __syncthreads() { gate->arrive_and_wait(); }
+static inline void __syncthreads() { swapcontext(&fibers[threadIdx.x].here, &block); }
+
+static void run_fiber() {
+    body(bound);
+    fibers[threadIdx.x].ended = true;  // and goes on in `block`
+}
+
+// Run `one` on every thread, each to its next barrier, until all have ended.
+template <class One>
+static void run_with_barriers(unsigned threads, One& one) {
+    body = [](void* given) { (*static_cast<One*>(given))(); }, bound = &one;
+    for (unsigned t = 0; t < threads; ++t) {
+        Fiber& fiber = fibers[t];
+        if (!fiber.stack) fiber.stack = new char[Fiber::STACK];
+        getcontext(&fiber.here);
+        fiber.here.uc_stack.ss_sp = fiber.stack, fiber.here.uc_stack.ss_size = Fiber::STACK;
+        fiber.here.uc_link = &block, fiber.ended = false;
+        makecontext(&fiber.here, run_fiber, 0);
+    }
+    bool forwards = (blockIdx.x + blockIdx.y) % 2 == 0;
+    for (unsigned left = threads; left; forwards = !forwards)
+        for (unsigned k = 0; k < threads; ++k) {
+            threadIdx.x = forwards ? k : threads - 1 - k;
+            Fiber& fiber = fibers[threadIdx.x];
+            if (fiber.ended) continue;
+            swapcontext(&block, &fiber.here);
+            left -= fiber.ended;
+        }
+}
 
 template <class... A, std::size_t... I>
 static void call(void (*kernel)(A...), void** values, std::index_sequence<I...>) {
@@ -44,19 +81,12 @@ static int launch(
     const auto everyone = std::index_sequence_for<A...>{};
     for (unsigned y = 0; y < grid[1]; ++y)
         for (unsigned x = 0; x < grid[0]; ++x) {
-            const auto one = [&](unsigned t) {
-                threadIdx = {t, 0, 0}, blockIdx = {x, y, 0};
-                call(kernel, values, everyone);
-                if (barriers) gate->arrive_and_drop();
-            };
-            if (!barriers) {
-                for (unsigned t = 0; t < threads; ++t) one(t);
-                continue;
-            }
-            gate = std::make_unique<std::barrier<>>(threads);
-            std::vector<std::thread> team;
-            for (unsigned t = 0; t < threads; ++t) team.emplace_back(one, t);
-            for (auto& member : team) member.join();
+            auto one = [&] { call(kernel, values, everyone); };
+            threadIdx = {0, 0, 0}, blockIdx = {x, y, 0};
+            if (barriers)
+                run_with_barriers(threads, one);
+            else
+                for (; threadIdx.x < threads; ++threadIdx.x) one();
         }
     return 0;
 }

@@ -55,7 +55,7 @@ def build(source: str, flags: tuple[str, ...], folder: Path) -> ctypes.CDLL:
         text.write_text(f"{source}\n{_glue(source)}\n")
         fixed = ("-std=c++20", "-O1", "-Wall", "-Werror", "-Wno-unknown-pragmas", "-ffp-contract=off")
         defines = tuple(flag for flag in flags if flag.startswith("-D"))
-        command = [compiler(), *fixed, *defines, "-include", str(SHIM), "-shared", "-fPIC", "-pthread"]
+        command = [compiler(), *fixed, *defines, "-include", str(SHIM), "-shared", "-fPIC"]
         done = subprocess.run([*command, "-o", str(library), str(text)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     return ctypes.CDLL(str(library))
