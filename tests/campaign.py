@@ -202,7 +202,7 @@ class Campaign:
         assert set(computed) == set(self.study.points)
         assert computed.total() <= len(self.study.points) + lost, computed
 
-    def wait_for(self, ready: Callable[[], bool], seconds: float = 60.0) -> None:
+    def wait_for(self, ready: Callable[[], bool], seconds: float = 180.0) -> None:
         """Wait until something is so, or fail."""
         deadline = time.monotonic() + seconds
         while not ready():

@@ -1,6 +1,6 @@
 // What a CUDA kernel needs to run on the CPU: its blocks one after the other, and so the threads of a block, each up to
-// the next barrier where the kernel has one. They take turns from the first to the last and from the last to the first,
-// so that what needs a barrier that is not there reads old values, every time. For correctness, not for speed.
+// the next barrier where the kernel has one. They take turns from the first to the last or from the last to the first, as
+// drawn at every barrier, so that what needs one that is not there reads wrong values. For correctness, not for speed.
 #include <ucontext.h>
 
 #include <cmath>
@@ -28,12 +28,19 @@ struct Fiber {
 };
 static Fiber fibers[1024];  // as many as a block may have
 static ucontext_t block;
-static void (*body)(void*);
+static void (*body)(void*);  // of a kernel with barriers, while it runs
 static void* bound;
+static bool stray;  // there was a barrier in a kernel that was said to have none
+static unsigned drawn = 1;
 
 static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline double __dmul_rn(double a, double b) { return a * b; }
-static inline void __syncthreads() { swapcontext(&fibers[threadIdx.x].here, &block); }
+static inline void __syncthreads() {
+    if (body)
+        swapcontext(&fibers[threadIdx.x].here, &block);
+    else
+        stray = true;
+}
 
 static void run_fiber() {
     body(bound);
@@ -52,8 +59,8 @@ static void run_with_barriers(unsigned threads, One& one) {
         fiber.here.uc_link = &block, fiber.ended = false;
         makecontext(&fiber.here, run_fiber, 0);
     }
-    bool forwards = (blockIdx.x + blockIdx.y) % 2 == 0;
-    for (unsigned left = threads; left; forwards = !forwards)
+    for (unsigned left = threads; left;) {
+        const bool forwards = (drawn = 1664525 * drawn + 1013904223) >> 31;
         for (unsigned k = 0; k < threads; ++k) {
             threadIdx.x = forwards ? k : threads - 1 - k;
             Fiber& fiber = fibers[threadIdx.x];
@@ -61,6 +68,8 @@ static void run_with_barriers(unsigned threads, One& one) {
             swapcontext(&block, &fiber.here);
             left -= fiber.ended;
         }
+    }
+    body = nullptr;
 }
 
 template <class... A, std::size_t... I>
@@ -68,7 +77,8 @@ static void call(void (*kernel)(A...), void** values, std::index_sequence<I...>)
     kernel(*static_cast<std::remove_cv_t<A>*>(values[I])...);
 }
 
-// Arguments as cuLaunchKernel takes them, with their sizes; returns nonzero where those are not the kernel's.
+// Arguments as cuLaunchKernel takes them, with their sizes; returns nonzero where those are not the kernel's,
+// or where it has barriers and `barriers` is false.
 template <class... A>
 static int launch(
     void (*kernel)(A...), bool barriers, const unsigned* grid, unsigned threads, int count, const int* sizes,
@@ -77,6 +87,7 @@ static int launch(
     if (count != int(sizeof...(A))) return 1;
     for (int k = 0; k < count; ++k)
         if (sizes[k] != expected[k]) return 2 + k;
+    stray = false;
     gridDim = {grid[0], grid[1], 1}, blockDim = {threads, 1, 1};
     const auto everyone = std::index_sequence_for<A...>{};
     for (unsigned y = 0; y < grid[1]; ++y)
@@ -88,5 +99,5 @@ static int launch(
             else
                 for (; threadIdx.x < threads; ++threadIdx.x) one();
         }
-    return 0;
+    return stray ? -1 : 0;
 }

@@ -72,7 +72,8 @@ def launcher(library: ctypes.CDLL, name: str) -> Callable[..., None]:
         sizes = (ctypes.c_int * len(cells))(*(cell.itemsize for cell in cells))
         values = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
         fault = getattr(library, f"host_{name}")((ctypes.c_uint * 2)(*grid), block[0], len(cells), sizes, values)
-        assert fault == 0, f"{name}: " + (f"wrong size of argument {fault - 2}" if fault > 1 else "number of arguments")
+        faults = {1: "number of arguments", -1: "a barrier that is not in its own text"}
+        assert fault == 0, f"{name}: {faults.get(fault, f'wrong size of argument {fault - 2}')}"
 
     return kernel
 
