@@ -26,7 +26,7 @@ WORKFLOW_PARTS = ("Snakefile", "workflow", "src", "config", "envs", "profiles")
 
 
 def films(**changes: Any) -> dict[str, Any]:
-    """A study of a few films of 32², swept so fast that each takes a moment."""
+    """A study of a few films of 32², swept so fast that each takes a moment; one figure, for the report to show."""
     group = {
         "model": "tdgl",
         "grid": [32, 32],
@@ -38,7 +38,8 @@ def films(**changes: Any) -> dict[str, Any]:
     job = {"device": "cpu", "gpus": 0, "mem_mb": 500, "runtime": 10}
     compute = {stage: dict(job) for stage in ("simulate", "gather", "pretrain", "train", "map", "report")}
     compute["simulate"]["gpus"] = 1
-    return {"name": "small", "films": {"uniform": group | changes}, "compute": compute}
+    report = {"figures": ["loops"]}
+    return {"name": "small", "films": {"uniform": group | changes}, "report": report, "compute": compute}
 
 
 def slow_films() -> dict[str, Any]:
@@ -201,7 +202,7 @@ class Campaign:
         assert set(computed) == set(self.study.points)
         assert computed.total() <= len(self.study.points) + lost, computed
 
-    def wait_for(self, ready: Callable[[], bool], seconds: float = 60.0) -> None:
+    def wait_for(self, ready: Callable[[], bool], seconds: float = 180.0) -> None:
         """Wait until something is so, or fail."""
         deadline = time.monotonic() + seconds
         while not ready():

@@ -55,7 +55,7 @@ def build(source: str, flags: tuple[str, ...], folder: Path) -> ctypes.CDLL:
         text.write_text(f"{source}\n{_glue(source)}\n")
         fixed = ("-std=c++20", "-O1", "-Wall", "-Werror", "-Wno-unknown-pragmas", "-ffp-contract=off")
         defines = tuple(flag for flag in flags if flag.startswith("-D"))
-        command = [compiler(), *fixed, *defines, "-include", str(SHIM), "-shared", "-fPIC", "-pthread"]
+        command = [compiler(), *fixed, *defines, "-include", str(SHIM), "-shared", "-fPIC"]
         done = subprocess.run([*command, "-o", str(library), str(text)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     return ctypes.CDLL(str(library))
@@ -72,7 +72,8 @@ def launcher(library: ctypes.CDLL, name: str) -> Callable[..., None]:
         sizes = (ctypes.c_int * len(cells))(*(cell.itemsize for cell in cells))
         values = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
         fault = getattr(library, f"host_{name}")((ctypes.c_uint * 2)(*grid), block[0], len(cells), sizes, values)
-        assert fault == 0, f"{name}: " + (f"wrong size of argument {fault - 2}" if fault > 1 else "number of arguments")
+        faults = {1: "number of arguments", -1: "a barrier that is not in its own text"}
+        assert fault == 0, f"{name}: {faults.get(fault, f'wrong size of argument {fault - 2}')}"
 
     return kernel
 

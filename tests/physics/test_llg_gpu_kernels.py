@@ -142,7 +142,7 @@ def test_films_relax_on_the_kernels_as_on_the_cpu(method: str, monkeypatch: pyte
     device = types.ModuleType("cupy")
     vars(device).update({name: getattr(np, name) for name in dir(np) if not name.startswith("__")})
     device.asarray = functools.partial(np.array, order="C")  # another memory, in which all lies contiguous
-    monkeypatch.setattr(gpu, "THREADS", 1)  # threads of the host are slow to start
+    monkeypatch.setattr(gpu, "THREADS", 1)  # a dozen cells need no more
     films = batch("ss", Mesh((4, 3, 1), CELL, (True, True, False)), "float64")
     m = magnetisation(films)
     here = dict(relax(Equation(films), m, method, torque_T=1e-2))

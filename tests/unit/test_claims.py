@@ -42,12 +42,12 @@ def one(listed, name, word=""):
 
 @cache
 def films(seeds):
-    """A study of several networks and its films, made once: tests copy it and pretend other results."""
+    """A study of several networks, its films and `clear` results, made once: tests copy it or pretend others."""
     folder = Path(mkdtemp(prefix="weiss-claims-"))
     made = synthetic.compared_films()
     made["nonuniform"] = made["nonuniform"] | {"seeds": list(seeds)}
     FOLDERS.append(folder)
-    return *synthetic.compared(folder, films=made), made
+    return *synthetic.compared(folder, clear, films=made), made
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -64,13 +64,21 @@ def _fewer_shuffles(monkeypatch):
 
 
 def pretended(folder, reading, seeds=(1,), **changes):
-    """The same films, networks of another reading, changes to the study that leave the films as they are."""
+    """The same films, networks of a reading, changes to the study that leave the films as they are."""
     study, results, made = films(seeds)
-    shutil.copytree(results, folder / "results", ignore=shutil.ignore_patterns("points", "train", "infer"))
+    made_already = reading is clear and "learn" not in changes
     changes = {"learn": synthetic.COMPARED, "report": study.config["report"], "maps": study.config["maps"]} | changes
+    others = [
+        name for name, wanted in (("train", made_already), ("infer", made_already and changes["maps"])) if not wanted
+    ]
+    shutil.copytree(results, folder / "results", ignore=shutil.ignore_patterns("points", *others))
     synthetic.write_published(folder)
+    trainings = study.trainings
     study = synthetic.write_study(folder, films=made, **changes)
-    synthetic.pretend(study, folder / "results", reading)
+    if made_already:
+        assert study.trainings == trainings
+    else:
+        synthetic.pretend(study, folder / "results", reading)
     return study, folder / "results"
 
 

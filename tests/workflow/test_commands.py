@@ -105,22 +105,6 @@ def test_status_of_a_study_nobody_ran(tmp_path: Path) -> None:
     assert not campaign.results.exists()
 
 
-def test_status_of_finished_films(finished_films: Campaign) -> None:
-    text = finished_films.weiss("status", str(finished_films.file))
-    assert "8 of 8 films" in text
-    assert re.search(r"simulate +2/2 +0 +0 +0", text)
-
-
-def test_status_after_an_edit(finished: Campaign, tmp_path: Path) -> None:
-    """What was made from other values than the study holds now is not called done."""
-    campaign = finished.copy(tmp_path / "run")
-    campaign.values["learn"]["networks"]["mod"] = {"learning_rate": 5.0e-3}
-    campaign.write()
-    stages = json.loads(campaign.weiss("status", str(campaign.file), "--json"))["stages"]
-    assert (stages["train"]["done"], stages["train"]["total"]) == (2, 3)
-    assert (stages["map"]["done"], stages["map"]["total"]) == (0, 1)
-
-
 def test_cancel_without_slurm_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     campaign = Campaign(tmp_path, films())
     monkeypatch.setenv("PATH", str(tmp_path))

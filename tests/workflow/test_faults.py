@@ -46,7 +46,7 @@ def test_a_shard_is_killed(tmp_path: Path, undisturbed_slow_films: bytes) -> Non
     with ended_at_exit(campaign.start()) as head:
         campaign.wait_for(lambda: campaign.computed().total() >= 1)
         stop("simulate", str(campaign.file), "--digest")
-        assert head.wait(timeout=120) != 0
+        assert head.wait(timeout=300) != 0
     lost = len(campaign.study.points) - campaign.computed().total()
     assert lost > 0, "killed too late to prove anything"
     campaign.run()
@@ -70,8 +70,9 @@ def test_the_head_is_killed(tmp_path: Path, undisturbed_slow_films: bytes) -> No
 
 def test_two_heads_in_one_folder(tmp_path: Path) -> None:
     campaign = Campaign(tmp_path, slow_films())
-    with ended_at_exit(campaign.start()):
+    with ended_at_exit(campaign.start()) as head:
         campaign.wait_for(lambda: campaign.computed().total() >= 1)
+        os.kill(head.pid, signal.SIGSTOP)  # or it could be done before the second looks
         assert "cannot be locked" in campaign.run(fails=True).stdout
 
 

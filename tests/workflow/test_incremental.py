@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,21 @@ def test_nothing_changed(campaign: Campaign) -> None:
     before = contents(campaign.results)
     assert "Nothing to be done" in campaign.run().stdout
     assert contents(campaign.results) == before
+
+
+def test_status_of_a_finished_study(finished: Campaign) -> None:
+    text = finished.weiss("status", str(finished.file))
+    assert "13 of 13 films" in text
+    assert re.search(r"simulate +5/5 +0 +0 +0", text)
+
+
+def test_status_after_an_edit(campaign: Campaign) -> None:
+    """What was made from other values than the study holds now is not called done."""
+    campaign.values["learn"]["networks"]["mod"] = {"learning_rate": 5.0e-3}
+    campaign.write()
+    stages = json.loads(campaign.weiss("status", str(campaign.file), "--json"))["stages"]
+    assert (stages["train"]["done"], stages["train"]["total"]) == (2, 3)
+    assert (stages["map"]["done"], stages["map"]["total"]) == (0, 1)
 
 
 def test_snakemakes_own_report(campaign: Campaign) -> None:
@@ -76,8 +93,8 @@ def test_more_films(campaign: Campaign, change: dict, new_points: int) -> None:
 
 def test_a_second_study_shares_the_films(campaign: Campaign) -> None:
     old = set(campaign.study.points)
-    second = {**campaign.values, "name": "second"}
-    del second["learn"], second["maps"], second["report"]
+    second = {**campaign.values, "name": "second", "report": {"figures": ["loops"]}}
+    del second["learn"], second["maps"]
     second["films"]["uniform"]["space"]["grid"]["J"] = [1.5, 1.8]
     campaign.write(second)
     new = set(campaign.study.points) - old
