@@ -111,6 +111,7 @@ class Cluster:
         self.folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._found: Path | None = None
+        self._configured = False
 
     def start(self) -> None:
         """Start everything and wait until all nodes are idle."""
@@ -146,8 +147,9 @@ class Cluster:
             _kill(_processes_of_node(node))
         self._processes.clear()
         _MUNGE_SOCKET.unlink(missing_ok=True)
-        if self._found is not None:
+        if self._configured:
             shutil.rmtree(_ETC, ignore_errors=True)
+        if self._found is not None:
             shutil.copytree(self._found, _ETC)
 
     def ask(self, *command: str, check: bool = True) -> str:
@@ -235,6 +237,7 @@ class Cluster:
             self._found = self.folder / "etc-as-found"
             shutil.copytree(_ETC, self._found)
             shutil.rmtree(_ETC)
+        self._configured = True
         _ETC.mkdir()
         (self.folder / "state").mkdir()
         names = {"host": socket.gethostname(), "folder": self.folder, "controller": _CONTROLLER}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weiss.figures.quantities import spread
+from weiss.models import variables
 from weiss.report.collect import Collected
 from weiss.report.tables import Table
 
@@ -21,6 +22,8 @@ class Kind:
     task, architecture : str
     n_data, planned : int
         Films trained on; trainings asked for.
+    data : str
+        Group of films.
     targets : tuple of str
         None for a network that answers a curve.
     resimulate : str or None
@@ -32,6 +35,7 @@ class Kind:
     architecture: str
     n_data: int
     planned: int
+    data: str
     targets: tuple[str, ...]
     resimulate: str | None
     results: list[dict]
@@ -57,7 +61,7 @@ def kinds(found: Collected) -> list[Kind]:
         first = found.study.curve_trainings[keys[0]]
         results = [found.curve_trainings[key] for key in keys if key in found.curve_trainings]
         if results:
-            who = (first.task, first.architecture, first.n_data, len(keys), first.targets, first.resimulate)
+            who = (first.task, first.architecture, first.n_data, len(keys), first.data, first.targets, first.resimulate)
             listed.append(Kind(*who, results))
     return listed
 
@@ -114,9 +118,10 @@ def _again(found: Collected, every: list[Kind]) -> Table:
     printed = _printed(found, "wall_error_mean_nm"), _printed(found, "wall_error_std_nm")
     rows = []
     for kind in every:
+        group = found.study.groups[kind.data]
+        unit = variables(group.model, group.points[0].params)[kind.resimulate].units if kind.resimulate else "1"
         for prefix, who in _AGAIN.items() if kind.resimulate else ():
             name = f"{prefix}{kind.resimulate}_error"
-            unit = str(kind.results[0].get(f"unit_{kind.resimulate}", "1"))
             cells = [_spread(kind.values(f"{name}_{part}"), unit) for part in ("mean", "std", "mae")]
             failed = str(int(kind.values(f"{kind.resimulate}_failed").sum())) if not prefix else "–"
             rows.append((who, *kind.label, *cells, failed))

@@ -160,11 +160,7 @@ def _scores_again(task: Task, found: Columns) -> dict[str, Any]:
         return {}
     truth = task.data["test"].known
     answers = {"": found[f"{name}_pred"], "linear_": found[f"{name}_linear"], "mean_": task.data["train"].known.mean()}
-    group = task.study.groups[task.training.data]
-    scores: dict[str, Any] = {
-        f"{name}_failed": int(np.isnan(found[f"{name}_pred"]).sum()),
-        f"unit_{name}": models.variables(group.model, group.points[0].params)[name].units,
-    }
+    scores: dict[str, Any] = {f"{name}_failed": int(np.isnan(found[f"{name}_pred"]).sum())}
     for prefix, values in answers.items():
         errors = (values - truth)[np.isfinite(values - truth)]
         parts = {"mean": errors.mean(), "std": errors.std(), "mae": np.abs(errors).mean()} if errors.size else {}
