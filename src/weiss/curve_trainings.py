@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from weiss import models
-from weiss.digests import digest_of
+from weiss.digests import canonical_json, digest_of
 from weiss.errors import UserError
 from weiss.learn.curves.networks.names import KINDS, Kind
 from weiss.learn.version import CURVES_VERSION
@@ -96,7 +96,10 @@ class CurveTraining:
 
 
 def roles(study_seed: int, points: Sequence[Point], split: Mapping[str, float]) -> dict[str, tuple[str, ...]]:
-    """Say what every film serves for, by a hash of its id: more films leave it alone, and all tasks agree on it.
+    """Say what every film serves for, by a hash of its condition: more films leave it alone.
+
+    Tasks with the same split agree on it, and so do groups with the same conditions and other settings: what is learned
+    from them is tested on the same conditions.
 
     Parameters
     ----------
@@ -112,7 +115,7 @@ def roles(study_seed: int, points: Sequence[Point], split: Mapping[str, float]) 
     """
     found: dict[str, list[str]] = {"train": []} | {role: [] for role in HELD_OUT}
     for point in points:
-        drawn = _rank("split", study_seed, point.id) / 2**64
+        drawn = _rank("split", study_seed, canonical_json(dict(sorted(point.condition.items())))) / 2**64
         bound, role = 0.0, "train"
         for name in HELD_OUT:
             if bound <= drawn < bound + split[name]:

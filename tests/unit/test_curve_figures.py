@@ -81,8 +81,10 @@ def parameters(study: Study, results: Path, job: CurveTraining) -> tuple[pd.Data
             again = data["width_m"].values + 1e-10 * job.repeat + 2e-11 * rng.standard_normal(len(table))
             again[0] = np.nan
             table["width_m"] = data["width_m"].values
-            for column in ("width_m_pred", "width_m_linear"):
-                table[column] = np.nan if role == "calibrate" else again
+            poor = data["width_m"].values - 3e-10
+            poor[:3] = np.nan
+            for column, values in (("width_m_pred", again), ("width_m_linear", poor)):
+                table[column] = np.nan if role == "calibrate" else values
         parts.append(table)
     numbers = {f"{kind}_mae_{name}": 7e-9 for kind in ("test", "median", "linear") for name in BOTH}
     numbers |= {f"neighbours_mae_{name}": 1.234e-9 for name in BOTH}
@@ -311,17 +313,48 @@ def test_errors_over_k_are_those_of_the_chains(finished: tuple[Study, Path]) -> 
     assert "printed: 0.29 to 0.36 THz" in words(figure)
 
 
+def test_what_is_printed_over_k_is_not_drawn_chain_by_chain(finished: tuple[Study, Path]) -> None:
+    figure, _ = build("band_errors", *finished)
+    labels = [[patch.get_label() for patch in axis.patches] for axis in figure.axes]
+    assert all("printed: 0.29 to 0.36 THz" in found for found in labels[::2])
+    assert not any("printed" in label for found in labels[1::2] for label in found)
+
+
+def test_a_network_that_is_shown_the_curve_is_marked(finished: tuple[Study, Path]) -> None:
+    figure, _ = build("band_errors", *finished)
+    marked = {axis.get_title().split("\n")[0] for axis in figure.axes if "is shown the curve" in axis.get_title()}
+    assert marked == {"echo"}
+
+
 def test_widths_stand_beside_the_printed_and_the_mean_width(finished: tuple[Study, Path]) -> None:
     study, results = finished
     figure, table = build("widths_read", study, results)
     assert set(table["task"]) == {"walls"} and (table["T"] < table[["sigma", "tau"]].min(axis=1)).all()
-    error = (table["predicted"] - table["width"]) * 1e9
+    both = table.dropna(subset=["predicted", "linear"])
+    error = (both["predicted"] - both["width"]) * 1e9
     text = words(figure)
-    assert f"network: {error.mean():.2g} ± {error.std(ddof=0):.3g}" in text
+    assert f"network: {error.mean():.2g} ± {error.std(ddof=0):.3g}; no wall: 2" in text
+    assert "linear regression: −0.3 ± " in text and "; no wall: 6" in text
     assert "always the mean width: 0.01 ± 0.3" in text and "printed: 0.077 ± 0.835" in text
-    assert f"no wall: 2 of {len(table)}" in text and table["predicted"].isna().sum() == 2
+    assert f"where both gave a wall: {len(table) - 6} of {len(table)}" in text and len(both) == len(table) - 6
+    assert table["predicted"].isna().sum() == 2 and table["linear"].isna().sum() == 6
     bars = sum(bar.get_height() for bar in figure.axes[1].patches if hasattr(bar, "get_height"))
-    assert bars == error.notna().sum(), "no error is lost beyond the axis"
+    assert bars == len(both), "no error is lost beyond the axis"
+
+
+def test_predictions_that_never_give_a_wall(copy: tuple[Study, Path]) -> None:
+    study, results = copy
+    for job in names.curve_trainings(study, "widths_read").values():
+        folder = paths.training(results, study.name, job.id)
+        made = pd.read_csv(folder / "predictions.csv").assign(width_m_pred=np.nan)
+        made.to_csv(folder / "predictions.csv", index=False)
+        about = json.loads((folder / "result.json").read_text())
+        about |= dict.fromkeys(("mean_width_m_error_mean", "mean_width_m_error_std"))
+        (folder / "result.json").write_text(json.dumps(about))
+    figure, table = build("widths_read", study, results)
+    text = words(figure)
+    assert f"network: –; no wall: {len(table)}" in text and f"where both gave a wall: 0 of {len(table)}" in text
+    assert "always" not in text
 
 
 def test_without_printed_numbers_none_are_shown(finished: tuple[Study, Path]) -> None:
@@ -340,6 +373,16 @@ def test_coverage_is_that_of_the_table(finished: tuple[Study, Path]) -> None:
     pd.testing.assert_frame_equal(mine[expected.columns.tolist()], expected)
     assert set(mine["n_data"]) == {9} and len(figure.axes) == 8
     assert set(mine["method"]) <= set(words(figure).splitlines())
+
+
+def test_coverage_stands_before_where_a_valid_one_lies(finished: tuple[Study, Path]) -> None:
+    figure, table = build("coverage", *finished)
+    rows = table[(table["task"] == "defects") & (table["target"] == "sigma") & (table["method"] == "conformal")]
+    bars = [bar for bar in figure.axes[0].patches if bar.get_zorder() < figure.axes[0].lines[0].get_zorder()]
+    drawn = [[bar.get_y(), bar.get_y() + bar.get_height()] for bar in bars]
+    np.testing.assert_allclose(drawn, rows[["expected_low", "expected_high"]])
+    np.testing.assert_allclose([bar.get_x() + bar.get_width() / 2 for bar in bars], rows["level"])
+    assert "range of a valid method" in words(figure) and not figure.axes[1].patches
 
 
 def test_one_repeat_has_no_ensemble(finished: tuple[Study, Path], tmp_path: Path) -> None:

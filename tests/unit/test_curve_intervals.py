@@ -17,6 +17,7 @@ from weiss.learn.curves.intervals import (
     _distances,
     _reaches,
     coverage_table,
+    expected,
     margin,
     mean_and_spread,
 )
@@ -133,12 +134,13 @@ def test_repeats_that_share_a_bias_fool_the_ensemble_only() -> None:
         assert abs(covered[SCALED] - 0.8) < 0.05
 
 
-def test_ensemble_is_the_normal_quantile_of_the_spread() -> None:
-    predicted, truth = chains(np.random.default_rng(0), 30, 4)
+@pytest.mark.parametrize(("repeats", "quantile"), [(2, 12.7062), (3, 4.30265), (5, 2.77645)])
+def test_ensemble_is_a_quantile_of_t_times_the_spread(repeats: int, quantile: float) -> None:
+    predicted, truth = chains(np.random.default_rng(0), 30, repeats)
     low, high = Calibration(predicted, truth).intervals(predicted, 0.95, ENSEMBLE)
-    half = stats.norm.ppf(0.975) * predicted.std(0, ddof=1)
-    assert np.allclose(low, predicted.mean(0) - half, rtol=1e-12)
-    assert np.allclose(high, predicted.mean(0) + half, rtol=1e-12)
+    half = quantile * predicted.std(0, ddof=1)
+    assert np.allclose(low, predicted.mean(0) - half, rtol=1e-5, atol=0)
+    assert np.allclose(high, predicted.mean(0) + half, rtol=1e-5, atol=0)
 
 
 def test_scaled_widths_follow_the_difficulty() -> None:
@@ -243,8 +245,8 @@ def test_coverage_table() -> None:
     tables = tables_of(n=600, calibrate=199)
     found = coverage_table(tables, TARGETS, LEVELS)
     assert list(found.columns) == [
-        *("target", "method", "level", "coverage", "low", "high", "width_mean", "width_median"),
-        *("n_calibrate", "n_test", "repeats"),
+        *("target", "method", "level", "coverage", "low", "high", "expected_low", "expected_high"),
+        *("width_mean", "width_median", "n_calibrate", "n_test", "repeats"),
     ]
     assert len(found) == 2 * 3 * 3
     assert (found[["n_calibrate", "n_test", "repeats"]] == [199, 401, 3]).all(axis=None)
@@ -255,6 +257,40 @@ def test_coverage_table() -> None:
     assert (found.loc[found["method"] == ENSEMBLE, "coverage"] < 0.3).all()
     assert ((found["low"] <= found["coverage"]) & (found["coverage"] <= found["high"])).all()
     assert (found["width_mean"] < 200 * NANO).all() and (found["width_mean"] > 0.01 * NANO).all()
+    for row in found.itertuples():
+        assert (row.expected_low, row.expected_high) == expected(row.level, 199, 401)
+
+
+@pytest.mark.parametrize(("method", "slack"), [(CONFORMAL, 0.02), (SCALED, 0.05)])
+def test_coverage_lies_where_it_is_expected(method: str, slack: float) -> None:
+    """In 95 of 100 calibrations, and not in all: the range is neither too narrow nor too wide."""
+    n, m, seeds = 99, 100, 300
+    low, high = np.array([expected(level, n, m) for level in LEVELS]).T[:, :, None]
+    within = []
+    for seed in range(seeds):
+        predicted, truth = chains(np.random.default_rng(seed), n + m, 3)
+        half = Calibration(predicted[:, :n], truth[:n]).half_widths(predicted[:, n:], LEVELS, method)
+        found = (np.abs(truth[n:] - predicted[:, n:].mean(0)) <= half).mean(1)
+        within.append((low - 1e-9 <= found) & (found <= high + 1e-9))
+    share = np.mean(within, axis=(0, 2))
+    assert (share > 0.95 - slack).all() and (share < 1).all()
+
+
+def test_expected_coverage() -> None:
+    # Nine chains to calibrate with, one to test: held or not. The 9th of 9 is held in 9 of 10, far from always.
+    assert expected(0.9, 9, 1) == (0, 1)
+    # Of very many the scatter is that of the normal distribution, of both.
+    low, high = expected(0.8, 9999, 10000)
+    assert [low, high] == pytest.approx(0.8 + np.array([-1.96, 1.96]) * np.sqrt(0.16 * 2 / 10000), abs=3e-4)
+    # Where test chains are many, the beta distribution alone: of the 19th of 19 it is the 19th power.
+    assert expected(0.95, 19, 20_000) == pytest.approx((0.025 ** (1 / 19), 0.975 ** (1 / 19)), abs=1e-3)
+    # Twice as wide a range as the binomial one of the test chains alone, where four times more of these are at hand.
+    narrow = stats.binom(400, 0.8).interval(0.95)
+    low, high = expected(0.8, 100, 400)
+    assert 2 < (high - low) * 400 / (narrow[1] - narrow[0]) < 2.4
+    assert expected(0.95, 18, 50) == (1, 1) and expected(0.95, 19, 50)[0] < 1
+    with pytest.raises(UserError, match="probability"):
+        expected(1.0, 10, 10)
 
 
 def test_coverage_table_by_hand() -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from weiss.errors import UserError
+from weiss.learn.curves.form import COEFFICIENTS, Band, bounds, form
 from weiss.learn.curves.networks import build
-from weiss.learn.curves.networks.base import Band, Shapes
+from weiss.learn.curves.networks.base import Shapes
 from weiss.learn.curves.networks.curve_cnn import Features
 from weiss.learn.curves.networks.names import KINDS
-from weiss.learn.curves.networks.tfc import COEFFICIENTS
 
 GAP, X_IDEAL = 0.213, 5.24
 PARAMETERS = [name for name, kind in KINDS.items() if kind.answers is None]
@@ -368,6 +368,22 @@ def test_coefficients_can_reach_their_bounds():
     np.testing.assert_allclose(high, [1.05 * X_IDEAL, 0.1, -0.1, 0.1, -0.1, 0.1], rtol=1e-6)
     assert float(low[0]) == 0
     assert len(high) == len(COEFFICIENTS)
+
+
+@pytest.mark.parametrize("length", [64, 37])
+@pytest.mark.parametrize("name", BANDS)
+def test_curve_and_bounds_are_those_of_the_form(name, length):
+    made, own = network(name, length).eval(), band(length)
+    lower, upper = bounds(own)
+    values = np.random.default_rng(0).uniform(lower, upper, (20, len(COEFFICIENTS)))
+    answered = made.curve(torch.tensor(values, dtype=torch.float32))
+    np.testing.assert_allclose(answered, form(values, own), rtol=0, atol=3e-6)
+    with torch.no_grad():
+        for end, sign in ((lower, -1), (upper, 1)):
+            made.dense[-1].bias.fill_(200.0 * sign)
+            reached = made.coefficients(torch.zeros(1, made.shapes.channels, length), torch.zeros(1, 2))[0].double()
+            np.testing.assert_allclose(reached, end, rtol=2e-7, atol=1e-30)
+            assert (lower <= reached.numpy()).all() and (reached.numpy() <= upper).all()
 
 
 def test_a_loss_that_is_no_number_is_not_hidden_while_learning():

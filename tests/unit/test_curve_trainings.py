@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -51,7 +52,15 @@ def load(folder: Path, curves: dict[str, Any], films: dict[str, Any] | None = No
 
 
 def points_of(count: int) -> list[Any]:
-    return [SimpleNamespace(id=f"{index:016x}") for index in range(count)]
+    conditions = [{"sigma": index * 1e-10, "tau": 2e-9} for index in range(count)]
+    return [SimpleNamespace(id=f"{index:016x}", condition=where) for index, where in enumerate(conditions)]
+
+
+def conditions_of(study: Study, training: str) -> dict[str, set[tuple[float, ...]]]:
+    """Sigma and tau of the points of every role."""
+    found = study.curve_trainings[training]
+    known = {point.id: tuple(point.condition[name] for name in BOTH) for point in study.groups[found.data].points}
+    return {role: {known[point] for point in found.points[role]} for role in ("train", *HELD_OUT)}
 
 
 def digests(study: Study) -> dict[str, str]:
@@ -61,12 +70,15 @@ def digests(study: Study) -> dict[str, str]:
 # --- what a chain serves for ------------------------------------------------------------------------------------------
 
 
-def test_a_role_goes_by_the_hash_of_the_id_and_the_seed() -> None:
-    found = roles(7, points_of(200), SPLIT)
+def test_a_role_goes_by_the_hash_of_the_condition_and_the_seed() -> None:
+    points = points_of(200)
+    found, known = roles(7, points, SPLIT), {point.id: json.dumps(point.condition) for point in points}
     assert list(found) == ["train", *HELD_OUT]
+    assert known[f"{3:016x}"].replace(" ", "") == '{"sigma":3e-10,"tau":2e-09}'
     for role, ids in found.items():
         for point in ids:
-            digest = hashlib.sha256(f"weiss curve split|7|{point}".encode()).digest()
+            text = known[point].replace(" ", "")
+            digest = hashlib.sha256(f"weiss curve split|7|{text}".encode()).digest()
             place = int.from_bytes(digest[:8], "big") / 2**64
             expected = (
                 "validate" if place < 0.15 else "calibrate" if place < 0.3 else "test" if place < 0.45 else "train"
@@ -89,6 +101,30 @@ def test_roles_are_drawn_anew_with_another_seed_only() -> None:
     assert first == again and all(first[role] != other[role] for role in first)
     shuffled = roles(0, points_of(300)[::-1], SPLIT)
     assert {role: ids[::-1] for role, ids in shuffled.items()} == first
+
+
+def test_neither_the_id_nor_the_order_of_parameters_nor_the_seed_of_a_film_decides_its_role() -> None:
+    """Chains that differ in their seed alone are not split: what is trained on would be tested on."""
+    points = points_of(200)
+    turned = [dict(reversed(list(point.condition.items()))) for point in points]
+    others = [SimpleNamespace(id=f"other {i}", condition=condition, seed=2) for i, condition in enumerate(turned)]
+    first, second = roles(3, points, SPLIT), roles(3, others, SPLIT)
+    for role, ids in first.items():
+        assert second[role] == tuple(f"other {int(point, 16)}" for point in ids)
+    together = roles(3, [*points, *others], SPLIT)
+    assert all(together[role] == first[role] + second[role] for role in together)
+
+
+def test_groups_of_the_same_conditions_agree_on_what_a_condition_serves_for(tmp_path: Path) -> None:
+    """One with another origin of the window, and walls beside dispersions; the points themselves are others."""
+    films = FILMS | {"edge": chains("dispersion", dispersion_window_origin="edge")}
+    study = load(tmp_path, {"read": READ, "edge": READ | {"data": "edge"}, "walls": WALLS}, films)
+    keys = list(study.curve_trainings)
+    first, *others = (conditions_of(study, key) for key in keys)
+    assert len(others) == 2 and others == [first, first] and all(first.values())
+    assert sum(map(len, first.values())) == len(set.union(*first.values())) == 60
+    ids = [{point for role in job.points.values() for point in role} for job in study.curve_trainings.values()]
+    assert all(len(part) == 60 for part in ids) and len(set.union(*ids)) == 180
 
 
 def test_more_points_leave_every_role_alone(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from weiss.errors import UserError
 from weiss.figures import errors as errors_figure
 from weiss.figures import learning, outliers, quantities, style, truth
 from weiss.figures import maps as maps_figure
-from weiss.learn import checkpoint, predict, scales, train
+from weiss.learn import checkpoint, predict, scales, train, trainer
 from weiss.learn.films import load
 from weiss.learn.networks.regressor import read_tensors
 from weiss.maps.network import reader
@@ -203,8 +203,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "FIRST_SAVE", 0.0)
-    monkeypatch.setattr(train, "SAVE_SHARE", 1e9)
+    monkeypatch.setattr(trainer, "SAVE_SHARE", 1e9)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(train.checkpoint, "save", save_and_die)
         learn.run(study, "mod-n2-r01", results)

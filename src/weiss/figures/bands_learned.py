@@ -11,7 +11,7 @@ import pandas as pd
 from weiss import paths
 from weiss.errors import UserError
 from weiss.figures import chains, curve_tasks, read, style
-from weiss.learn.curves.baselines import form
+from weiss.learn.curves.form import form
 
 if TYPE_CHECKING:
     import xarray as xr

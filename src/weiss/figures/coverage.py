@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from weiss.study import Study
 
 MARKERS = "osD"
+APART = 0.02
+"""Between the dots of two methods at one level."""
 
 
 def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
@@ -57,12 +59,14 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
                 pair[1].set_title(
                     f"{rows['n_calibrate'].iloc[0]:,} set aside,\n{rows['n_test'].iloc[0]:,} test", fontsize=8
                 )
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure, table[["task", "n_data", *table.columns.drop(["task", "n_data"])]]
 
 
 def _coverage(axis: Axes, rows: pd.DataFrame, target: str) -> None:
-    """Share of the test chains inside their interval over the share that is asked for."""
+    """Share of the test chains inside their interval over the share that is asked for, and where it may well lie."""
+    low, high = (rows.groupby("level")[f"expected_{end}"].first() for end in ("low", "high"))
+    axis.bar(low.index, high - low, 4 * APART, low, color="0.85", zorder=0, label="range of a valid method")
     axis.plot([0, 1], [0, 1], color="black", lw=0.8, label="as asked for")
     for method, mine, at, look in _methods(rows):
         errors = np.abs(mine[["low", "high"]].to_numpy().T - mine["coverage"].to_numpy())
@@ -91,4 +95,4 @@ def _methods(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.Series,
         mine = rows[rows["method"] == method]
         look = {"color": style.PALETTE[index], "marker": MARKERS[index], "ms": 3.5, "ls": "", "lw": 0.9, "capsize": 2}
         if len(mine):
-            yield method, mine, mine["level"] + 0.02 * (index - (len(METHODS) - 1) / 2), look
+            yield method, mine, mine["level"] + APART * (index - (len(METHODS) - 1) / 2), look

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from weiss import paths
 from weiss.errors import UserError
 from weiss.figures import chains, names, read, style
+from weiss.learn.curves.form import COEFFICIENTS as COEFFICIENTS
+from weiss.learn.curves.form import Band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from weiss.curve_trainings import CurveTraining
     from weiss.study import Study
 
-COEFFICIENTS = ("X", "c1", "c2", "c3", "c4", "c5")
-"""Of the form that answers a band, in THz."""
 BASELINES = {"median": "median", "linear": "linear regression", "neighbours": "nearest neighbours"}
 """Ways to read parameters without a network, by the first word of their errors' names."""
 BANDS = {
@@ -41,15 +40,6 @@ COLOURS = {
     "nearest neighbours": style.PALETTE[4],
     "best fit of the form": style.PALETTE[3],
 }
-
-
-@dataclass(frozen=True)
-class Band:
-    """What is known of a band beforehand: gap and ideal X in THz, a·k along the curve."""
-
-    gap: float
-    X: float
-    ka: tuple[float, ...]
 
 
 def tasks(study: Study, figure: str) -> dict[str, list[CurveTraining]]:

@@ -331,9 +331,11 @@ _TABLE = (
         "curves",
         "Mean absolute error on test chains. Left: over the wavenumber, mean over chains (thin: single repeats). "
         "Right: chain by chain, mean over k, all repeats; boxes span the quartiles, whiskers 5–95 %, diamonds are "
-        "means. The ideal band does not know σ and τ; linear regression and nearest neighbours read them, as the "
-        "network does. The best fit of the form is fitted to each curve itself within the network's bounds: no network "
-        "of this form can be much better.",
+        "means. Shaded on the left: the range printed for the errors at different k; of the errors of single chains "
+        "nothing is printed. The ideal band does not know σ and τ; linear regression and nearest neighbours read them, "
+        "and so does the network. One whose title says so is shown the very curve besides: it does not predict, but "
+        "tells how much of a known curve it can put into its form. The best fit of the form is fitted to each curve "
+        "itself within the network's bounds: no network of this form can be much better.",
     ),
     FigureName(
         "widths_read",
@@ -342,10 +344,11 @@ _TABLE = (
         "curves",
         "Test chains simulated again with the σ and τ that the network read (those beyond the range of the training "
         "chains at its border). Left: actual and predicted widths of the walls over T, one repeat. Right: predicted "
-        "less actual widths, all repeats (errors beyond the axis stand in its outermost bins); beside them, as normal "
-        "distributions, what always answering the mean width of the training chains would leave, and the printed mean "
-        "and standard deviation. The network is given the width; that the simulation gives it back does not mean that "
-        "σ and τ are right.",
+        "less actual widths, all repeats, of the chains for which both the network and linear regression gave a wall "
+        "(errors beyond the axis stand in its outermost bins); beside them, as normal distributions, what always "
+        "answering the mean width of the training chains would leave, and the printed mean and standard deviation. "
+        "Both the network and linear regression are given the width: returning it would have no error at all, and that "
+        "the simulation gives it back does not mean that σ and τ are right.",
     ),
     FigureName(
         "coverage",
@@ -353,9 +356,11 @@ _TABLE = (
         "Networks on curves",
         "curves",
         "Share of test chains whose true value lies inside its interval against the share asked for (bars: 95 % "
-        "binomial intervals), and mean width of the intervals. Ensemble: from the spread of the repeats alone; "
-        "conformal: from errors on chains set aside, one width for all chains; scaled conformal: wider where the "
-        "errors of similar predictions are larger.",
+        "binomial intervals, the scatter of the test chains alone), and mean width of the intervals. Grey: where the "
+        "share of a valid conformal method lies with 95 % probability, which has the scatter of the chains set aside "
+        "as well (beta-binomial). Ensemble: from the spread of the repeats alone, by Student's t; conformal: from "
+        "errors on chains set aside, one width for all chains; scaled conformal: wider where the errors of similar "
+        "predictions are larger.",
     ),
 )
 
@@ -515,6 +520,7 @@ def inputs(study: Study, name: str, results: Path) -> list[Path]:
 
 _CHAINS = ("figures/chains.py", "spsll/spectrum.py", "spsll/settings.py")
 _ON_TASKS = ("figures/curve_tasks.py", "figures/chains.py")
+_OF_BANDS = ("form", "baselines", "networks/names")
 _USED = {
     "refinement": ("patterns/statistics.py", "figures/curves.py"),
     "energies": ("figures/curves.py",),
@@ -533,8 +539,8 @@ _USED = {
     "identifiability": _CHAINS,
     "curve_learning": _ON_TASKS,
     "defects_read": _ON_TASKS,
-    "bands_learned": (*_ON_TASKS, "spsll/settings.py", "learn/curves/baselines.py"),
-    "band_errors": (*_ON_TASKS, "spsll/settings.py", "learn/curves/baselines.py"),
+    "bands_learned": (*_ON_TASKS, "spsll/settings.py", "learn/curves/form.py"),
+    "band_errors": (*_ON_TASKS, "spsll/settings.py", *(f"learn/curves/{name}.py" for name in _OF_BANDS)),
     "widths_read": _ON_TASKS,
     "coverage": (*_ON_TASKS, "learn/curves/intervals.py"),
 }

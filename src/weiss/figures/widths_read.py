@@ -34,8 +34,8 @@ def build(study: Study, results: Path) -> tuple[Figure, pd.DataFrame]:
     Returns
     -------
     (Figure, DataFrame)
-        Table: task, repeat, point, sigma, tau, T, width, predicted, linear (m; NaN where the predicted chain gave no
-        wall).
+        Table: task, repeat, point, sigma, tau, T, width, predicted, linear (m; the latter two NaN where the chain
+        predicted by the network or by linear regression gave no wall).
     """
     tasks = curve_tasks.tasks(study, "widths_read")
     figure, axes = style.canvas(len(tasks), 2, style.WIDTH, 3.9 * len(tasks))
@@ -69,23 +69,29 @@ def _over_density(axis: Axes, table: pd.DataFrame) -> None:
 
 
 def _errors(axis: Axes, study: Study, results: Path, jobs: list[CurveTraining], table: pd.DataFrame) -> None:
-    """Distribution of predicted less actual widths, of the network and of what needs none, beside what is printed."""
-    network, linear = (
-        ((table[name] - table["width"]) * chains.NM).dropna().to_numpy() for name in ("predicted", "linear")
-    )
+    """Distribution of predicted less actual widths, of the network and of what needs none, beside what is printed.
+
+    The two are compared on the chains for which both gave a wall.
+    """
+    both = table.dropna(subset=["predicted", "linear"])
+    network, linear = (((both[name] - both["width"]) * chains.NM).to_numpy() for name in ("predicted", "linear"))
+    failed = {name: int(table[name].isna().sum()) for name in ("predicted", "linear")}
+    # A repeat without any such chain has no scores.
+    scored = [job for job in jobs if job.repeat in set(both["repeat"])]
     always, scatter = (
-        curve_tasks.mean_score(study, results, jobs, f"mean_width_m_error_{part}") for part in ("mean", "std")
+        curve_tasks.mean_score(study, results, scored, f"mean_width_m_error_{part}") * chains.NM if scored else np.nan
+        for part in ("mean", "std")
     )
     mean, deviation = (chains.printed(study, f"wall_error_{part}_nm", None) for part in ("mean", "std"))
     far = [np.quantile(np.abs(errors), 0.99) for errors in (network, linear) if errors.size]
-    reach = max(*far, 3 * scatter * chains.NM, 0.01)
+    reach = max([0.01, *far, *([3 * scatter] if scored else [])])
     edges = np.linspace(-reach, reach, BINS + 1)
     axis.hist(
         np.clip(network, -reach, reach),
         edges,
         color=curve_tasks.COLOURS["network"],
         alpha=0.7,
-        label=f"network: {_mean_sd(network)}",
+        label=f"network: {_mean_sd(network)}; no wall: {failed['predicted']}",
     )
     colour = curve_tasks.COLOURS["linear regression"]
     axis.hist(
@@ -94,22 +100,21 @@ def _errors(axis: Axes, study: Study, results: Path, jobs: list[CurveTraining], 
         histtype="step",
         color=colour,
         lw=1.2,
-        label=f"linear regression: {_mean_sd(linear)}",
+        label=f"linear regression: {_mean_sd(linear)}; no wall: {failed['linear']}",
     )
     x, area = np.linspace(-reach, reach, 401), network.size * (edges[1] - edges[0])
-    lines = [(always * chains.NM, scatter * chains.NM, style.BASELINE, ":", "always the mean width")]
+    lines = [(always, scatter, style.BASELINE, ":", "always the mean width")] if scored else []
     if mean is not None and deviation is not None:
         lines.append((mean, deviation, style.TRUTH, "--", "printed"))
     for centre, spread, colour, dashes, words in lines:
         label = f"{words}: {_number(centre)} ± {spread:.3g}"
         axis.plot(x, area * _normal(x, centre, spread), color=colour, ls=dashes, lw=1.2, label=label)
-    axis.set_yscale("log")
     axis.set_ylim(0.5, 30 * max(network.size, 1))
+    axis.set_yscale("log")
     axis.set(xlabel="error: predicted − actual width (nm)", ylabel=f"test chains ({len(jobs)} repeats)")
-    failed = int(table["predicted"].isna().sum())
     axis.legend(
         loc="upper left",
-        title=f"mean ± SD in nm; no wall: {failed} of {len(table)}",
+        title=f"mean ± SD in nm where both gave a wall: {len(both):,} of {len(table):,}",
         title_fontsize=7,
         fontsize=7,
         alignment="left",

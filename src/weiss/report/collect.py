@@ -137,7 +137,7 @@ def collect(study: Study, results: Path) -> Collected:
     for key, on_curves in study.curve_trainings.items():
         folder = paths.training(results, study.name, key)
         if result := _current(found, folder / "result.json", on_curves.digest, f"training {key}"):
-            kinds = ("test", "median", "linear", "neighbours") if on_curves.targets else ("test", "ideal", "form")
+            kinds = ("test", "linear", "neighbours", *(("median",) if on_curves.targets else ("ideal", "form")))
             needed = [f"{kind}_mae_{name}" for name in on_curves.targets for kind in kinds]
             if all(isinstance(result.get(name), int | float) for name in needed or [f"{kind}_mae" for kind in kinds]):
                 found.curve_trainings[key] = result
@@ -220,11 +220,14 @@ def _calibration(found: Collected, results: Path) -> pd.DataFrame | None:
         return None
 
 
+_COVERAGE = ("task", "target", "method", "level", "coverage")
+
+
 def _coverage(found: Collected, results: Path) -> pd.DataFrame:
     """Read the data of the figure, which the workflow draws before the page."""
     path = paths.figure(results, found.study.name, "coverage", ".csv")
     try:
-        return read.read_csv(path, ("task", "target", "method", "level", "coverage", "low", "high", "width_mean"))
+        return read.read_csv(path, (*_COVERAGE, "expected_low", "expected_high", "width_mean"))
     except UserError:
         if path.exists():
             found.problems.append("The data of the figure coverage are damaged.")

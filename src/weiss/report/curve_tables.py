@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from weiss.figures.quantities import spread
+from weiss.learn.curves.networks.names import KINDS
 from weiss.models import variables
 from weiss.report.collect import Collected
 from weiss.report.tables import Table
@@ -43,6 +44,11 @@ class Kind:
     def values(self, name: str) -> np.ndarray:
         """A score of all repeats."""
         return np.array([result.get(name) for result in self.results], dtype=float)
+
+    @property
+    def echo(self) -> bool:
+        """Whether the network is shown the curve that it answers."""
+        return KINDS[self.architecture].answers in KINDS[self.architecture].curves
 
     @property
     def label(self) -> tuple[str, str, str]:
@@ -104,9 +110,11 @@ def _parameters(every: list[Kind]) -> Table:
         "Parameters read off curves: test error",
         ("parameter", "task", "films", "repeats", "network", "median", "linear regression", "neighbours", "R²"),
         tuple(rows),
-        "Mean absolute error on films that no training saw, mean over repeats ± their standard deviation. Beside it: "
-        "always answering the median of the training films, linear regression on what the network reads, and the "
-        "median over the nearest training films. R²: share of the variance that the network explains.",
+        "Mean absolute error on films that no training saw, mean over repeats ± their standard deviation: all repeats "
+        "are tested on the same films, whose scatter is not in it. Films: those asked for, of which some may have "
+        "given no result. Beside it: always answering the median of the training films, linear regression on what the "
+        "network reads, and the median over the nearest training films. R²: share of the variance that the network "
+        "explains.",
         words=2,
     )
 
@@ -123,9 +131,11 @@ def _again(found: Collected, every: list[Kind]) -> Table:
         for prefix, who in _AGAIN.items() if kind.resimulate else ():
             name = f"{prefix}{kind.resimulate}_error"
             cells = [_spread(kind.values(f"{name}_{part}"), unit) for part in ("mean", "std", "mae")]
-            failed = str(int(kind.values(f"{kind.resimulate}_failed").sum())) if not prefix else "–"
+            failures = kind.values(f"{prefix}{kind.resimulate}_failed")
+            failed = "–" if np.isnan(failures).any() else str(int(failures.sum()))
             rows.append((who, *kind.label, *cells, failed))
-    if rows and all(value is not None for value in printed):
+    walls = any(kind.resimulate == "width_m" for kind in every)
+    if walls and all(value is not None for value in printed):
         rows.append(("published", "–", "–", "–", *(f"{value:g} nm" for value in printed), "–", "–"))
     return Table(
         "Simulated again from the parameters read",
@@ -142,7 +152,8 @@ def _again(found: Collected, every: list[Kind]) -> Table:
         tuple(rows),
         "What the simulation gives (of a wall: its width) for the predicted parameters, less what the test film has. "
         "The mean is no prediction of parameters: it is always that of the training films. Failed: predicted films, "
-        "all repeats together, that gave no result.",
+        "all repeats together, that gave no result; errors are over the test films where both readers gave one. A "
+        "reader of walls is given the width: to return it would have no error at all.",
         words=2,
     )
 
@@ -169,7 +180,8 @@ def _curves(found: Collected, every: list[Kind]) -> Table:
         "Mean absolute error along the curve, mean over test films and repeats ± standard deviation over repeats. "
         "Beside it: the ideal band, linear regression from the parameters, the median over the films nearest in the "
         "parameters, and the best fit of the network's form, within its bounds, to each curve itself, which no network "
-        f"of this form can beat by much. Largest: of one film, mean over repeats.{published}",
+        "of this form can beat by much. tfc_echo is shown the very curve that it answers, and predicts nothing. "
+        f"Largest: of one film, mean over repeats.{published}",
         words=2,
     )
 
@@ -177,7 +189,7 @@ def _curves(found: Collected, every: list[Kind]) -> Table:
 def _coverage(found: Collected) -> Table:
     rows = []
     for row in found.coverage.to_dict("records"):
-        interval = f"{row['low']:.3f} – {row['high']:.3f}"
+        valid = f"{row['expected_low']:.0%} – {row['expected_high']:.0%}"
         width = f"{1e9 * row['width_mean']:.3f} nm" if np.isfinite(row["width_mean"]) else "infinite"
         rows.append(
             (
@@ -186,17 +198,19 @@ def _coverage(found: Collected) -> Table:
                 row["method"],
                 f"{row['level']:.0%}",
                 f"{row['coverage']:.1%}",
-                interval,
+                valid,
                 width,
             )
         )
     return Table(
         "Are the intervals right?",
-        ("task", "parameter", "method", "asked for", "found", "95 % interval", "mean width"),
+        ("task", "parameter", "method", "asked for", "found", "a right one", "mean width"),
         tuple(rows),
-        "Share of test films whose true value lies in the interval. Ensemble: mean over repeats ± a normal quantile of "
-        "their standard deviation. Conformal: ± a quantile of the errors on films set aside to calibrate with; scaled: "
-        "the same, wider where films of similar predictions were read badly. The interval of the share is binomial.",
+        "Share of test films whose true value lies in the interval. Ensemble: mean over repeats ± a quantile of "
+        "Student's t times their standard deviation. Conformal: ± a quantile of the errors on films set aside to "
+        "calibrate with; scaled: the same, wider where films of similar predictions were read badly. A right one: "
+        "where 95 % of conformal intervals that keep their promise are found, by the scatter of the films set aside and of "
+        "the test films.",
         words=3,
     )
 
@@ -244,42 +258,44 @@ def answer(found: Collected) -> list[str]:
     """Say how well curves are read, and predicted."""
     sentences = []
     for kind in kinds(found):
-        where = f"with {kind.n_data:,} films"
-        if not kind.targets:
-            error, ideal, form = (kind.values(name).mean() for name in ("test_mae", "ideal_mae", "form_mae"))
-            sentences.append(
-                f"{kind.task}: the curve is predicted to {error:.2g} THz {where} (ideal band {ideal:.2g} THz, best of "
-                f"its form {form:.2g} THz)."
-            )
-            continue
-        parts = []
-        for target in kind.targets:
-            unit = str(kind.results[0].get(f"unit_{target}", "1"))
-            network, linear, median = (
-                _mean(kind.values(f"{name}_mae_{target}"), unit) for name in ("test", "linear", "median")
-            )
-            parts.append(f"{target} to {network} (linear regression {linear}, median {median})")
-        sentences.append(f"{kind.task}: {where} the network reads {', '.join(parts)}.")
+        parts = [
+            f"{what + ' ' if kind.targets else ''}to {_mean(network, unit)} ("
+            + ", ".join(f"{name} {_mean(values, unit)}" for name, values in others.items())
+            + ")"
+            for what, unit, network, others in _compared(kind)
+        ]
+        does = "reads" if kind.targets else "returns the curve it is shown" if kind.echo else "predicts the curve"
+        sentences.append(f"{kind.task}: with {kind.n_data:,} films the network {does} {', '.join(parts)}.")
     return sentences
 
 
 def warnings(found: Collected) -> list[str]:
-    """Say where a network of curves is no better than a simpler predictor, and what was left out."""
+    """Say where a network of curves is no better than a simpler predictor, and what was trained once."""
     listed = []
     for kind in kinds(found):
-        for target in kind.targets:
-            unit = str(kind.results[0].get(f"unit_{target}", "1"))
-            error = float(kind.values(f"test_mae_{target}").mean())
-            for name in _SIMPLE:
-                other = float(kind.values(f"{name}_mae_{target}").mean())
-                if error >= other:
-                    listed.append(
-                        f"{kind.task}, {target}: the network ({_mean(np.array([error]), unit)}) is no better than "
-                        f"{_WORDS[name]} ({_mean(np.array([other]), unit)})."
-                    )
+        for what, unit, network, others in _compared(kind):
+            listed += [
+                f"{kind.task}, {what}: the network ({_mean(network, unit)} with {kind.n_data:,} films) is no better "
+                f"than {name} ({_mean(values, unit)})."
+                for name, values in others.items()
+                if network.mean() >= values.mean() and name != _FORM
+            ]
         if len(kind.results) < 2:
             listed.append(f"{kind.task} was trained once: there is no measure of its scatter, and no ensemble.")
     return listed
 
 
-_WORDS = {"median": "the median", "linear": "linear regression", "neighbours": "the nearest training films"}
+_FORM = "the best fit of its form to the curve itself"
+_BESIDE = {"linear": "linear regression", "neighbours": "the nearest training films"}
+
+
+def _compared(kind: Kind) -> Iterator[tuple[str, str, np.ndarray, dict[str, np.ndarray]]]:
+    """What a kind of trainings answers, its unit, the network's errors, and those of simpler predictors by name."""
+    for _, target, unit in _targets([kind]):
+        names = {"median": "the median"} | _BESIDE
+        others = {words: kind.values(f"{name}_mae_{target}") for name, words in names.items()}
+        yield target, unit, kind.values(f"test_mae_{target}"), others
+    if not kind.targets:
+        names = {"ideal": "the ideal band"} | _BESIDE | {"form": _FORM}
+        others = {words: kind.values(f"{name}_mae") for name, words in names.items()}
+        yield "the curve", str(kind.results[0].get("unit", "1")), kind.values("test_mae"), others

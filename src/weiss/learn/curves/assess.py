@@ -90,12 +90,14 @@ def run(task: Task) -> Tested:
     return Tested(table(["point", "role", *training.parameters, *found["test"]], rows), scores, line)
 
 
-def simulate_again(task: Task, values: NDArray[np.float64]) -> NDArray[np.float64]:
+def simulate_again(task: Task, role: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Simulate films with predicted parameters, (N, T), and return the number asked for, (N,); nan without a result.
 
-    Predictions beyond the range of the training films are taken at its border.
+    The settings are those of the films of that role. Predictions beyond the range of the training films are taken at
+    its border.
     """
-    group, train = task.study.groups[task.training.data], task.data["train"].values
+    group = task.study.groups[role if role in task.training.also else task.training.data]
+    train = task.data["train"].values
     fixed, seed = group.points[0].params, group.points[0].seed
     films = [
         (dict(fixed) | dict(zip(task.training.targets, map(float, row), strict=True)), seed)
@@ -108,33 +110,36 @@ def simulate_again(task: Task, values: NDArray[np.float64]) -> NDArray[np.float6
     return found
 
 
-def _linear(task: Task, role: str) -> NDArray[np.float64]:
-    train, films = task.data["train"], task.data[role]
-    return baselines.linear(train.inputs(), train.values, films.inputs(), train.widths)
-
-
 def _parameter_columns(task: Task, role: str) -> Columns:
-    """Predicted parameters, in their units, and what the simulation makes of them."""
-    films, targets, again = task.data[role], task.training.targets, task.training.resimulate
-    predicted = forward(task.network, films.curves, films.numbers).double().numpy() * np.asarray(task.scales)
-    found = {f"{name}_pred": predicted[:, column] for column, name in enumerate(targets)}
+    """Parameters predicted by the network and by linear regression, in their units, and what the simulation makes of
+    them."""
+    train, films, again = task.data["train"], task.data[role], task.training.resimulate
+    answers = {
+        "pred": forward(task.network, films.curves, films.numbers).double().numpy() * np.asarray(task.scales),
+        "linear": baselines.linear(train.inputs(), train.values, films.inputs(), train.widths),
+    }
+    found = {
+        f"{name}_{kind}": values[:, column]
+        for kind, values in answers.items()
+        for column, name in enumerate(task.training.targets)
+    }
     if again:
-        # Nothing is calibrated with these, and they are the dearest part of a test.
-        none = np.full(len(films), np.nan)
         found[again] = films.known
-        found[f"{again}_pred"] = none if role == "calibrate" else simulate_again(task, predicted)
-        found[f"{again}_linear"] = none if role == "calibrate" else simulate_again(task, _linear(task, role))
+        for kind, values in answers.items():
+            # Nothing is calibrated with these, and they are the dearest part of a test.
+            none = role == "calibrate"
+            found[f"{again}_{kind}"] = np.full(len(films), np.nan) if none else simulate_again(task, role, values)
     return found
 
 
 def _parameter_scores(task: Task, found: Columns) -> tuple[dict[str, Any], str]:
     """Mean absolute errors on the test films, of the network and of simpler predictors of the same inputs."""
     train, test, targets = task.data["train"], task.data["test"], task.training.targets
-    near = baselines.neighbours(train.inputs(), train.values, test.inputs(), widths=train.widths, average="median")
+    near = baselines.neighbours(train.inputs(), train.values, test.inputs(), widths=train.widths)
     predicted = {
         "test": np.stack([found[f"{name}_pred"] for name in targets], axis=1),
+        "linear": np.stack([found[f"{name}_linear"] for name in targets], axis=1),
         "median": baselines.median(train.values, len(test)),
-        "linear": _linear(task, "test"),
         "neighbours": near,
     }
     scores: dict[str, Any] = {}
@@ -154,15 +159,19 @@ def _parameter_scores(task: Task, found: Columns) -> tuple[dict[str, Any], str]:
 
 
 def _scores_again(task: Task, found: Columns) -> dict[str, Any]:
-    """Mean and standard deviation of the error of the number simulated again, beside always answering its mean."""
+    """Errors of the number simulated again, beside always answering its mean, on the films where every reader gave one.
+
+    None where there is no such film.
+    """
     name = task.training.resimulate
     if not name:
         return {}
-    truth = task.data["test"].known
-    answers = {"": found[f"{name}_pred"], "linear_": found[f"{name}_linear"], "mean_": task.data["train"].known.mean()}
-    scores: dict[str, Any] = {f"{name}_failed": int(np.isnan(found[f"{name}_pred"]).sum())}
-    for prefix, values in answers.items():
-        errors = (values - truth)[np.isfinite(values - truth)]
+    truth, mean = task.data["test"].known, task.data["train"].known.mean()
+    answers = {"": found[f"{name}_pred"], "linear_": found[f"{name}_linear"]}
+    scores: dict[str, Any] = {f"{prefix}{name}_failed": int(np.isnan(v).sum()) for prefix, v in answers.items()}
+    kept = np.isfinite(np.stack(list(answers.values()))).all(axis=0)
+    for prefix, values in (answers | {"mean_": np.full(len(truth), mean)}).items():
+        errors = (values - truth)[kept]
         parts = {"mean": errors.mean(), "std": errors.std(), "mae": np.abs(errors).mean()} if errors.size else {}
         scores |= {
             f"{prefix}{name}_error_{part}": float(parts[part]) if parts else None for part in ("mean", "std", "mae")
@@ -176,10 +185,10 @@ def _curve_columns(task: Task, role: str) -> Columns:
     parts = coefficients(task.network, films.curves, films.numbers).double().numpy()
     known, asked = (np.stack(list(part.parameters.values()), axis=1) for part in (train, films))
     curves = {
-        "mae": forward(task.network, films.curves, films.numbers).double().numpy(),
+        "mae": baselines.form(parts, band),
         "ideal_mae": baselines.form(np.array([[band.X, 0, 0, 0, 0, 0]]), band),
         "linear_mae": baselines.linear(known, train.values, asked),
-        "neighbours_mae": baselines.neighbours(known, train.values, asked, average="median"),
+        "neighbours_mae": baselines.neighbours(known, train.values, asked),
     }
     found = {name: parts[:, column] for column, name in enumerate(COEFFICIENTS)}
     found |= {name: np.abs(curve - films.values).mean(axis=1) for name, curve in curves.items()}

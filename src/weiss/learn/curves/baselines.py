@@ -10,7 +10,6 @@ weighs as much as one number, however finely it was sampled.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,38 +18,21 @@ from sklearn.linear_model import RidgeCV
 from sklearn.neighbors import NearestNeighbors
 
 from weiss.errors import UserError
+from weiss.learn.curves.form import Band, bounds, columns, form
 
-RIDGES = tuple(np.logspace(-6, 3, 19))
-"""Weights of the penalty among which `linear` chooses; inputs are standardised, and errors summed over chains."""
+RIDGES = tuple(np.logspace(-13, 3, 33))
+"""Weights of the penalty among which `linear` chooses; inputs are standardised, and errors summed over chains.
 
-COUNTS = (1, 2, 3, 5, 8, 13, 21, 34, 55)
-"""Numbers of neighbours among which `neighbours` chooses."""
+A weight w leaves a combination of places its say where the sum over chains of its squares is well above w. The curves
+have six or seven digits (float32), which is how little the last of those combinations vary."""
 
-LARGEST_C_THz = 0.1
-"""Bound on |c_n|."""
+COUNTS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610)
+"""Numbers of neighbours among which `neighbours` chooses, as far as there are so many other training chains."""
 
-LARGEST_X = 1.05
-"""Bound on X as a multiple of that of the ideal chain."""
-
-POWERS = (2, 3, 4, 5, 6)
-"""Exponents of |k / k_zb| that belong to c_1 … c_5."""
+GIVEN_UP = 1.5
+"""More neighbours are not tried where the error is this many times that of the best number so far."""
 
 _AT_ONCE = 8_000_000  # numbers held while neighbours' targets are gathered: 64 MB
-
-Average = Literal["mean", "median"]
-
-
-class Band(Protocol):
-    """The ideal band: gap and X in THz, and a·k at the L places of a curve."""
-
-    @property
-    def gap(self) -> float: ...
-
-    @property
-    def X(self) -> float: ...
-
-    @property
-    def ka(self) -> Sequence[float]: ...
 
 
 def median(train_targets: NDArray[np.float64], n: int) -> NDArray[np.float64]:
@@ -64,10 +46,13 @@ def linear(
     inputs: NDArray[np.float64],
     widths: Sequence[int] | None = None,
 ) -> NDArray[np.float64]:
-    """Linear regression on standardised inputs.
+    """Linear regression on standardised inputs, within the range of the training chains' targets.
 
-    A penalty on the squared coefficients, one of `RIDGES` for each target by leaving out one training chain at a time,
-    keeps collinear places of a curve from cancelling one another.
+    A penalty on the squared coefficients keeps collinear places of a curve from cancelling one another further than the
+    training chains warrant. It is, of `RIDGES`, the one with the smallest absolute error, target by target, when each
+    training chain is predicted from the others. What is predicted beyond the smallest or largest value of a target is
+    taken at that value, then too: a few chains unlike all others would be answered by numbers that no chain has, and
+    these would choose the penalty.
 
     Parameters
     ----------
@@ -87,31 +72,30 @@ def linear(
     known, new = standardised(train_inputs, inputs, widths)
     targets = np.asarray(train_targets, float)
     centre, scale = targets.mean(0), _scales(targets, None)
-    model = RidgeCV(alphas=RIDGES, alpha_per_target=True).fit(known, (targets - centre) / scale)
-    return centre + scale * model.predict(new).reshape(len(new), -1)
+    # A covariance would square the ratio of the largest to the smallest combination of places, beyond what floats hold.
+    model = RidgeCV(alphas=RIDGES, alpha_per_target=True, gcv_mode="svd", scoring=_closeness)
+    model.fit(known, (targets - centre) / scale)
+    return np.clip(centre + scale * model.predict(new).reshape(len(new), -1), targets.min(0), targets.max(0))
 
 
 def neighbours(
     train_inputs: NDArray[np.float64],
     train_targets: NDArray[np.float64],
     inputs: NDArray[np.float64],
-    k: int | None = None,
     widths: Sequence[int] | None = None,
-    average: Average = "mean",
 ) -> NDArray[np.float64]:
-    """Average over the training chains whose standardised inputs are nearest.
+    """Median over the training chains whose standardised inputs are nearest.
 
-    It is what a reader who knows nothing of the mapping can hope for. The mean estimates the conditional mean of the
-    targets; the median their conditional median, which has the smallest absolute error.
+    It answers by resemblance: chains alike as a whole are taken to have like targets. How many are asked is, of
+    `COUNTS`, the number with the smallest absolute error, target by target, when each training chain is predicted from
+    the others. Of a few numbers that estimates the conditional median, which has the smallest absolute error there is,
+    the better the more chains there are. Along a curve of hundreds of places it bounds nothing: every place counts in
+    the distance by how much it varies, not by what it tells, and a reader that learns where to look can do better.
 
     Parameters
     ----------
     train_inputs, train_targets, inputs, widths
         As for `linear`.
-    k : int, optional
-        How many; if left out that of `COUNTS` whose absolute error is smallest, target by target, when each training
-        chain is predicted from the others.
-    average : {"mean", "median"}
 
     Returns
     -------
@@ -120,19 +104,17 @@ def neighbours(
     """
     known, new = standardised(train_inputs, inputs, widths)
     targets = np.asarray(train_targets, float)
-    if k is not None and not 1 <= k <= len(known):
-        raise UserError(f"{k} nearest of {len(known)} training chains", fix=f"ask for 1 to {len(known)}")
-    chosen = _best_counts(known, targets, average) if k is None else np.full(targets.shape[1], k)
+    chosen = _best_counts(known, targets)
     near = NearestNeighbors(n_neighbors=int(chosen.max())).fit(known).kneighbors(new, return_distance=False)
     found = np.empty((len(new), targets.shape[1]))
     for count in np.unique(chosen):
-        columns = chosen == count
-        found[:, columns] = _averaged(targets[:, columns], near[:, :count], average)
+        answered = chosen == count
+        found[:, answered] = _medians(targets[:, answered], near[:, :count])
     return found
 
 
 def bounded_form(ridge: NDArray[np.float64], band: Band) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Best least-squares fit of Eq. 8 to each curve within its bounds: X in [0, 1.05 X_ideal], |c_n| ≤ 0.1 THz.
+    """Best least-squares fit of `weiss.learn.curves.form` to each curve within the bounds of the coefficients.
 
     Nothing of this form can come closer to a curve in RMS, whatever it reads.
 
@@ -160,20 +142,14 @@ def bounded_form(ridge: NDArray[np.float64], band: Band) -> tuple[NDArray[np.flo
     if not np.isfinite(curves).all():
         raise UserError("a curve is not finite", fix="leave out chains whose status is not ok")
     # All curves have the same six columns: a triangle of 6 × 6 has the same minimum, and takes no time.
-    across, triangle = np.linalg.qr(_columns(band))
-    upper = np.array([LARGEST_X * band.X, *[LARGEST_C_THz] * len(POWERS)])
-    lower = np.array([0.0, *[-LARGEST_C_THz] * len(POWERS)])
+    across, triangle = np.linalg.qr(columns(band))
+    lower, upper = bounds(band)
     found = np.empty((len(curves), len(upper)))
     for row, aim in zip(found, (curves - band.gap) @ across, strict=True):
         row[:] = lsq_linear(triangle, aim, (lower, upper), method="bvls", tol=1e-14, max_iter=200).x
     # On its way to a bound the solver may pass it by a rounding error.
     found = np.clip(found, lower, upper)
     return found, np.abs(form(found, band) - curves).mean(1)
-
-
-def form(coefficients: NDArray[np.float64], band: Band) -> NDArray[np.float64]:
-    """Curves of Eq. 8 of their coefficients X, c_1 … c_5, (N, 6), in THz: (N, L), in THz."""
-    return band.gap + np.asarray(coefficients, float) @ _columns(band).T
 
 
 def standardised(
@@ -195,6 +171,11 @@ def standardised(
     return (known - centre) / scale, (new - centre) / scale
 
 
+def _closeness(_: object, predicted: NDArray[np.float64], true: NDArray[np.float64]) -> float:
+    """How well one target is predicted within its range: less the mean absolute error."""
+    return -float(np.abs(np.clip(predicted, true.min(), true.max()) - true).mean())
+
+
 def _scales(values: NDArray[np.float64], widths: Sequence[int] | None) -> NDArray[np.float64]:
     """What each column of values (N, F) is divided by: (F,), 1 where nothing in the group varies."""
     widths = [1] * values.shape[1] if widths is None else list(widths)
@@ -205,32 +186,34 @@ def _scales(values: NDArray[np.float64], widths: Sequence[int] | None) -> NDArra
     return np.repeat(np.sqrt(np.where(sums > 0, sums, 1.0)), widths)
 
 
-def _best_counts(known: NDArray[np.float64], targets: NDArray[np.float64], average: Average) -> NDArray[np.intp]:
+def _best_counts(known: NDArray[np.float64], targets: NDArray[np.float64]) -> NDArray[np.intp]:
     """Number of neighbours for each target, (T,), by leaving out one training chain at a time."""
     counts = [count for count in COUNTS if count < len(known)] or [1]
     if len(known) < 2:
         return np.full(targets.shape[1], 1)
     # Without an argument scikit-learn leaves each training chain out of its own neighbours.
     near = NearestNeighbors(n_neighbors=counts[-1]).fit(known).kneighbors(return_distance=False)
-    errors = [np.abs(_averaged(targets, near[:, :count], average) - targets).mean(0) for count in counts]
-    return np.asarray(counts)[np.argmin(errors, axis=0)]
+    chosen, best = np.ones(targets.shape[1], int), np.full(targets.shape[1], np.inf)
+    asked = np.arange(targets.shape[1])
+    for count in counts:
+        errors = np.abs(_medians(targets[:, asked], near[:, :count]) - targets[:, asked]).mean(0)
+        better = errors < best[asked]
+        chosen[asked[better]], best[asked[better]] = count, errors[better]
+        # The more neighbours, the further away and the dearer: a target that is this much worse off is left at that.
+        asked = asked[errors < GIVEN_UP * best[asked]]
+    return chosen
 
 
-def _averaged(targets: NDArray[np.float64], near: NDArray[np.intp], average: Average) -> NDArray[np.float64]:
-    """Mean or median of the targets (N, T) of each row of indices (n, k): (n, T)."""
-    over = np.mean if average == "mean" else np.median
+def _medians(targets: NDArray[np.float64], near: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Median of the targets (N, T) of each row of indices (n, k): (n, T)."""
     found = np.empty((len(near), targets.shape[1]))
+    # Numbers of which a median is taken lie side by side, which is faster.
+    across = np.ascontiguousarray(targets.T)
     for rows in _parts(len(near), near.shape[1] * targets.shape[1]):
-        found[rows] = over(targets[near[rows]], axis=1)
+        found[rows] = np.median(across[:, near[rows]], axis=2, overwrite_input=True).T
     return found
 
 
 def _parts(n: int, each: int) -> Iterator[slice]:
     step = max(1, _AT_ONCE // max(each, 1))
     return (slice(first, first + step) for first in range(0, n, step))
-
-
-def _columns(band: Band) -> NDArray[np.float64]:
-    """What X, c_1 … c_5 multiply: (L, 6)."""
-    ka = np.asarray(band.ka, float)
-    return np.column_stack([1 - np.cos(ka), *(np.abs(ka / np.pi) ** power for power in POWERS)])

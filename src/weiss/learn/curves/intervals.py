@@ -2,7 +2,8 @@ r"""How uncertain predicted parameters are: intervals from the repeats of a trai
 
 Three methods give an interval around the mean over the repeats:
 
-* **ensemble**: ± the normal quantile times the standard deviation over repeats. It knows of what differs from one
+* **ensemble**: ± a quantile of Student's t times the standard deviation over repeats, with one degree of freedom less
+  than repeats, for a standard deviation of three or five values is itself uncertain. It knows of what differs from one
   training to the next, and nothing of what all of them get wrong together: where the input does not tell the parameter,
   every repeat answers alike, and the interval is far too narrow.
 * **conformal** (split-conformal): ± a quantile of |residual| over the chains with the role "calibrate". For a chain
@@ -28,8 +29,9 @@ predictions over their standard deviations among the calibration chains. The new
 the one place where it is special; they are rounded to powers of two, for one chain more would hardly ever move them.
 
 The guarantee is an average over calibrations: with n chains the coverage of a single one scatters about the level by
-√(level (1 − level) / (n + 2)). It is an average over chains, too, and none for each. It holds for a curve from
-elsewhere, a measured one, only so far as the simulated chains are like it.
+√(level (1 − level) / (n + 2)), and its measurement on m test chains by √(level (1 − level) / m) besides (`expected`
+has both). It is an average over chains, too, and none for each. It holds for a curve from elsewhere, a measured one,
+only so far as the simulated chains are like it.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ LEAST_NEIGHBOURS = 10
 """Neighbours of a chain's difficulty: this many, or the root of the number of calibration chains if that is more."""
 
 CONFIDENCE = 0.95
-"""Of the binomial interval of a measured coverage."""
+"""Of the binomial interval of a measured coverage, and of the range in which it is expected."""
 
 
 def margin(scores: NDArray[np.float64], level: float) -> float:
@@ -64,6 +66,31 @@ def margin(scores: NDArray[np.float64], level: float) -> float:
     A score that is no number counts as larger than all others.
     """
     return float(_margins(np.asarray(scores, float)[None], level)[0])
+
+
+def expected(level: float, n: int, m: int) -> tuple[float, float]:
+    """Range in which the coverage measured on m chains lies with 95 % probability, if intervals are valid.
+
+    Of one calibration with n chains the coverage follows, without ties, the beta distribution of the rank that is taken
+    (`margin`), and of m test chains the number held a binomial one: together a beta-binomial one. This is exact for
+    "conformal" and an approximation for "scaled conformal", whose rank is the same.
+
+    Parameters
+    ----------
+    level : float
+    n, m : int
+        Calibration and test chains.
+
+    Returns
+    -------
+    low, high : float
+        Both 1 where n is too small for the level, and the intervals infinite.
+    """
+    rank = _rank(level, n)
+    if rank > n:
+        return 1.0, 1.0
+    low, high = stats.betabinom(m, rank, n + 1 - rank).interval(CONFIDENCE)
+    return float(low) / m, float(high) / m
 
 
 def mean_and_spread(predicted: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -132,7 +159,8 @@ class Calibration:
         self._check(predicted, levels, method)
         new, spread = mean_and_spread(predicted)
         if method == ENSEMBLE:
-            return np.stack([stats.norm.ppf(0.5 + level / 2) * spread for level in levels])
+            freedom = len(predicted) - 1
+            return np.stack([stats.t.ppf(0.5 + level / 2, freedom) * spread for level in levels])
         mean, _ = mean_and_spread(self.predicted)
         residuals = np.abs(np.asarray(self.truth, float) - mean)
         half = np.empty((len(levels), *new.shape))
@@ -175,8 +203,9 @@ def coverage_table(
     DataFrame
         A row for each target, method and level: ``target``, ``method``, ``level``, ``coverage`` (share of the test
         chains whose true value is within), ``low``, ``high`` (its 95 % binomial interval, Clopper and Pearson's),
-        ``width_mean``, ``width_median`` (of the whole interval, in the target's unit), ``n_calibrate``, ``n_test``,
-        ``repeats``. A single repeat has no rows of "ensemble".
+        ``expected_low``, ``expected_high`` (where the coverage of a valid method lies with 95 % probability, of any
+        method: `expected`), ``width_mean``, ``width_median`` (of the whole interval, in the target's unit),
+        ``n_calibrate``, ``n_test``, ``repeats``. A single repeat has no rows of "ensemble".
 
     Raises
     ------
@@ -191,9 +220,10 @@ def coverage_table(
         raise UserError("no chain has the role test", fix="train with test chains left out")
     errors = np.abs(truth - mean_and_spread(predicted)[0])
     half = {method: calibrate.half_widths(predicted, levels, method) for method in calibrate.methods()}
+    ranges = [expected(level, len(calibrate.truth), len(truth)) for level in levels]
     rows = [
         {"target": name, "method": method, "level": level}
-        | _covered(errors[:, column], half[method][at, :, column])
+        | _covered(errors[:, column], half[method][at, :, column], ranges[at])
         | {"n_calibrate": len(calibrate.truth), "n_test": len(truth), "repeats": len(tables)}
         for column, name in enumerate(targets)
         for method in half
@@ -202,14 +232,16 @@ def coverage_table(
     return pd.DataFrame(rows)
 
 
-def _covered(errors: NDArray[np.float64], half: NDArray[np.float64]) -> dict[str, float]:
-    """Coverage, its binomial interval and the widths of the intervals of one target, (m,) each."""
+def _covered(errors: NDArray[np.float64], half: NDArray[np.float64], valid: tuple[float, float]) -> dict[str, float]:
+    """Coverage, its binomial interval, where it is expected, and the widths of the intervals of one target, (m,)."""
     held = int((errors <= half).sum())
     bounds = stats.binomtest(held, len(errors)).proportion_ci(CONFIDENCE, "exact")
     return {
         "coverage": held / len(errors),
         "low": float(bounds.low),
         "high": float(bounds.high),
+        "expected_low": valid[0],
+        "expected_high": valid[1],
         "width_mean": float(np.mean(2 * half)),
         "width_median": float(np.median(2 * half)),
     }
@@ -254,12 +286,17 @@ def _check_level(level: float) -> None:
         raise UserError(f"an interval of level {level!r}", fix="give a probability between 0 and 1")
 
 
+def _rank(level: float, n: int) -> int:
+    """Which of n scores, from the smallest, is their split-conformal quantile; n + 1 where n is too small for it."""
+    _check_level(level)
+    # 20 × 0.95 must be 19 and not a rounding error more.
+    return max(1, math.ceil((n + 1) * level - 1e-9))
+
+
 def _margins(scores: NDArray[np.float64], level: float) -> NDArray[np.float64]:
     """Split-conformal quantile of each row of scores (m, n): (m,)."""
-    _check_level(level)
     n = scores.shape[1]
-    # 20 × 0.95 must be 19 and not a rounding error more.
-    rank = max(1, math.ceil((n + 1) * level - 1e-9))
+    rank = _rank(level, n)
     if rank > n:
         return np.full(len(scores), np.inf)
     return np.partition(np.where(np.isnan(scores), np.inf, scores), rank - 1, axis=1)[:, rank - 1]

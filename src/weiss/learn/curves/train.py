@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -87,12 +88,16 @@ def run(study: Study, training_id: str, results: Path, device: str = "cpu", thre
         if content := checkpoint.resume_point(folder / RESUME, identity):
             trainer = trainer.resumed(content, folder / RESUME) or new()
         train, validate = data["train"].to(where), data["validate"].to(where)
+        # As many as validate, which is enough to tell overfitting: to judge all would take a third of an epoch.
+        watched = train.sample(len(validate))
         reason = trainer.until_done(
-            epoch=lambda: trainer.epoch(train, validate),
+            epoch=lambda: trainer.epoch(train, watched, validate),
             save=lambda: checkpoint.save(folder / RESUME, identity | trainer.content()),
             line=lambda took: trainer.line(training, took, validate.units),
         )
-        finish(study, training, trainer, data, reason, folder, threads)
+        # What is fitted beside the network takes its threads from elsewhere, and rounds by their number.
+        with threadpool_limits(threads):
+            finish(study, training, trainer, data, reason, folder, threads)
 
 
 def band_of(study: Study, training: CurveTraining) -> Band | None:
@@ -186,8 +191,13 @@ class Trainer(AnyTrainer):
         """Why training ends after the epochs so far, or None if it goes on."""
         return stop_reason(self.losses("train_loss"), self.losses("validate_loss"), self.recipe)
 
-    def epoch(self, train: Curves, validate: Curves) -> None:
+    def epoch(self, train: Curves, watched: Curves, validate: Curves) -> None:
         """Train for one epoch, judge, and remember the weights if they are the best so far.
+
+        Parameters
+        ----------
+        train, watched, validate : Curves
+            Films to learn from; some of them, to tell overfitting by; films to judge by.
 
         Raises
         ------
@@ -210,9 +220,7 @@ class Trainer(AnyTrainer):
         if not evaluate.finite(self.model):
             raise not_finite("a weight", number, last_step)
         self.model.eval()
-        # As many as judge the training, which is enough to tell overfitting: all would cost as much as a third of the
-        # epoch.
-        train_loss, _ = self.judge(train.sample(len(validate)))
+        train_loss, _ = self.judge(watched)
         validate_loss, errors = self.judge(validate)
         if not np.isfinite([train_loss, validate_loss]).all():
             raise not_finite("the validation loss", number, last_step)

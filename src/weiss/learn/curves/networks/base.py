@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from weiss.errors import UserError
+from weiss.learn.curves.form import Band
+
+__all__ = ["Band", "CurveNetwork", "Shapes"]
 
 
 @dataclass(frozen=True)
@@ -28,23 +31,6 @@ class Shapes:
     length: int
     numbers: int
     outputs: int
-
-
-@dataclass(frozen=True)
-class Band:
-    """The ideal band, gap + X (1 − cos ka).
-
-    Attributes
-    ----------
-    gap, X : float
-        In THz.
-    ka : tuple of float
-        Wavenumber times lattice constant along the curve, in the order in which curves are stored: from −π upwards.
-    """
-
-    gap: float
-    X: float
-    ka: tuple[float, ...]
 
 
 class CurveNetwork(nn.Module):

@@ -1,12 +1,12 @@
 """From σ and τ to a band that obeys its constraints whatever the weights: the theory of functional connections.
 
 Three blocks. The convolutions of `curve_cnn` read the ideal band, σ and τ, the latter as channels that are constant
-along k. Its dense layers make six numbers z of that. And the third, without weights, makes a band of these:
+along k. Its dense layers make six numbers z of that. And the third, without weights, makes a band of these, that of
+`weiss.learn.curves.form` with
 
-    ω(k) = gap + X [1 − cos(ka)] + Σ c_n |k/k_zb|^(n+1), n = 1…5, k_zb = π/a,
-    X = 1.05 X_ideal sigmoid(z_0), c_n = 0.1 THz tanh(z_n),
+    X = 1.05 X_ideal sigmoid(z_0), c_n = 0.1 THz tanh(z_n).
 
-which is even in k, starts at the gap, and rises from there as k². `tfc_echo` reads the chain's own ridge in place of
+`tfc_echo` reads the chain's own ridge in place of
 the ideal band: it knows the answer, and tells how far the form can go.
 """
 
@@ -17,15 +17,9 @@ import torch
 from torch import Tensor
 
 from weiss.errors import UserError
-from weiss.learn.curves.networks.base import Band, CurveNetwork, Shapes
+from weiss.learn.curves.form import COEFFICIENTS, Band, bounds, columns
+from weiss.learn.curves.networks.base import CurveNetwork, Shapes
 from weiss.learn.curves.networks.curve_cnn import FEATURES, Features, dense
-
-COEFFICIENTS = ("X", "c1", "c2", "c3", "c4", "c5")
-HIGHEST_X = 1.05
-"""Bound of X in multiples of the ideal one: a ridge that jumps above the ideal band is fitted best by a little more."""
-
-HIGHEST_C = 0.1
-"""Bound of |c_n| in THz."""
 
 
 class TFC(CurveNetwork):
@@ -44,15 +38,13 @@ class TFC(CurveNetwork):
         super().__init__(shapes)
         self.features = Features(max(shapes.channels, 1) + shapes.numbers, shapes.length)
         self.dense = dense(FEATURES, len(COEFFICIENTS), dropout)
-        ka = np.abs(np.array(band.ka, float))
-        rising = _rising(ka)
-        forms = np.stack([rising, *((ka / np.pi) ** (n + 1) for n in range(1, len(COEFFICIENTS)))])
-        highest = _not_above(np.array([HIGHEST_X * band.X] + [HIGHEST_C] * (len(COEFFICIENTS) - 1)))
+        forms = np.ascontiguousarray(columns(band).T)
+        highest = _not_above(bounds(band)[1])
         self.register_buffer("gap", torch.tensor(band.gap, dtype=torch.float32))
         self.register_buffer("forms", torch.tensor(forms, dtype=torch.float32))
         self.register_buffer("highest", torch.from_numpy(highest))
         # The same for all chains, so that nothing would be left of it if their mean were taken off.
-        self.register_buffer("ideal", torch.tensor(rising - 1, dtype=torch.float32))
+        self.register_buffer("ideal", torch.tensor(forms[0] - 1, dtype=torch.float32))
 
     def coefficients(self, curves: Tensor, numbers: Tensor) -> Tensor:
         """X and c_1…c_5 in THz, (N, 6), within their bounds, of curves (N, C, L) and numbers (N, M)."""
@@ -74,11 +66,6 @@ class TFC(CurveNetwork):
         """What the convolutions read, (N, channels, L): a curve, and each number along all of k."""
         read = self.enter_curves(curves) if self.shapes.channels else self.ideal.expand(len(numbers), 1, -1)
         return torch.cat([read, self.enter_numbers(numbers)[..., None].expand(-1, -1, self.shapes.length)], 1)
-
-
-def _rising(ka: np.ndarray) -> np.ndarray:
-    """1 − cos ka without cancellation at small k."""
-    return 2 * np.sin(ka / 2) ** 2
 
 
 def _not_above(values: np.ndarray) -> np.ndarray:
