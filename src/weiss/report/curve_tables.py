@@ -209,8 +209,8 @@ def _coverage(found: Collected) -> Table:
         "Share of test films whose true value lies in the interval. Ensemble: mean over repeats ± a quantile of "
         "Student's t times their standard deviation. Conformal: ± a quantile of the errors on films set aside to "
         "calibrate with; scaled: the same, wider where films of similar predictions were read badly. A right one: "
-        "where 95 % of conformal intervals that keep their promise are found, by the scatter of the films set aside and of "
-        "the test films.",
+        "where 95 % of conformal intervals that keep their promise are found, by the scatter of the films set aside "
+        "and of the test films.",
         words=3,
     )
 
