@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ FIRST_SAVE = 1.0
 
 
 @dataclass(kw_only=True)
-class Trainer:
+class Trainer(ABC):
     """A network in training, with everything a resumed training needs. One kind of training each inherits from it.
 
     Attributes
@@ -70,9 +71,9 @@ class Trainer:
         """The part of the model whose weights are the result."""
         return self.model
 
+    @abstractmethod
     def stop_reason(self) -> str | None:
         """Why training ends after the epochs so far, or None if it goes on."""
-        raise NotImplementedError
 
     def until_done(self, epoch: Callable[[], None], save: Callable[[], None], line: Callable[[float], str]) -> str:
         """Train epoch by epoch until it is time to stop; returns why.
