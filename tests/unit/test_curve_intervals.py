@@ -18,7 +18,7 @@ from weiss.learn.curves.intervals import (
     _reaches,
     coverage_table,
     expected,
-    margin,
+    margins,
     mean_and_spread,
 )
 
@@ -73,6 +73,10 @@ def full_conformal_scores(known: np.ndarray, residuals: np.ndarray, scale: np.nd
         near = others[distance <= np.sort(distance)[k - 1]]
         scores.append(residuals[i] / ((near.sum() + others.mean()) / (len(near) + 1)))
     return np.array(scores)
+
+
+def margin(scores: np.ndarray, level: float) -> float:
+    return float(margins(scores[None], level)[0])
 
 
 def test_margin_of_a_finite_sample() -> None:

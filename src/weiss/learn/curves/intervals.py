@@ -60,19 +60,23 @@ CONFIDENCE = 0.95
 """Of the binomial interval of a measured coverage, and of the range in which it is expected."""
 
 
-def margin(scores: NDArray[np.float64], level: float) -> float:
-    """Split-conformal quantile: the ⌈(n + 1) level⌉-th smallest of the scores (n,), inf where n is too small for it.
+def margins(scores: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """Split-conformal quantiles: of each row of scores (m, n) the ⌈(n + 1) level⌉-th smallest, (m,).
 
-    A score that is no number counts as larger than all others.
+    Infinite where n is too small for the level. A score that is no number counts as larger than all others.
     """
-    return float(_margins(np.asarray(scores, float)[None], level)[0])
+    n = scores.shape[1]
+    rank = _rank(level, n)
+    if rank > n:
+        return np.full(len(scores), np.inf)
+    return np.partition(np.where(np.isnan(scores), np.inf, scores), rank - 1, axis=1)[:, rank - 1]
 
 
 def expected(level: float, n: int, m: int) -> tuple[float, float]:
     """Range in which the coverage measured on m chains lies with 95 % probability, if intervals are valid.
 
     Of one calibration with n chains the coverage follows, without ties, the beta distribution of the rank that is taken
-    (`margin`), and of m test chains the number held a binomial one: together a beta-binomial one. This is exact for
+    (`margins`), and of m test chains the number held a binomial one: together a beta-binomial one. This is exact for
     "conformal" and an approximation for "scaled conformal", whose rank is the same.
 
     Parameters
@@ -168,7 +172,7 @@ class Calibration:
             own = residuals[:, target]
             reaches = own[None] if method == CONFORMAL else _reaches(mean, own, new)
             for row, level in zip(half, levels, strict=True):
-                row[:, target] = _margins(reaches, level)
+                row[:, target] = margins(reaches, level)
         return half
 
     def _check(self, predicted: NDArray[np.float64], levels: Sequence[float], method: str) -> None:
@@ -291,15 +295,6 @@ def _rank(level: float, n: int) -> int:
     _check_level(level)
     # 20 × 0.95 must be 19 and not a rounding error more.
     return max(1, math.ceil((n + 1) * level - 1e-9))
-
-
-def _margins(scores: NDArray[np.float64], level: float) -> NDArray[np.float64]:
-    """Split-conformal quantile of each row of scores (m, n): (m,)."""
-    n = scores.shape[1]
-    rank = _rank(level, n)
-    if rank > n:
-        return np.full(len(scores), np.inf)
-    return np.partition(np.where(np.isnan(scores), np.inf, scores), rank - 1, axis=1)[:, rank - 1]
 
 
 def _reaches(
